@@ -1,0 +1,52 @@
+"""What the engine expects of those who host definitions.
+
+The in-process worker implements ``WorkerPort``; a gateway for workers of another kind would implement it too. Nothing
+in the engine knows how workflow code is run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from durable_nb.model.commands import WorkflowTaskCompletion, WorkflowTaskFailure
+from durable_nb.model.tasks import ActivityOutcome, ActivityTask, HeartbeatReply, QueryAnswer, QueryRequest, WorkflowTask
+
+TaskResult = WorkflowTaskCompletion | WorkflowTaskFailure
+
+
+class WorkerPort(Protocol):
+    """A host of workflow and activity definitions for one task queue.
+
+    All methods are called on the engine's loop and must not block.
+    """
+
+    namespace: str
+    task_queue: str
+    identity: str
+
+    def serves_workflow(self, workflow_type: str) -> bool: ...
+
+    def serves_activity(self, activity_type: str) -> bool: ...
+
+    def holds_run(self, run_key: int) -> bool:
+        """Whether an instance of the run is cached, so that only new events are needed."""
+
+    def run_workflow_task(self, run_key: int, task: WorkflowTask) -> TaskResult | Awaitable[TaskResult]:
+        """Run workflow code; an awaitable only where local activities or a payload codec make waiting necessary."""
+
+    def answer_query(
+        self, run_key: int, query: QueryRequest, task: WorkflowTask | None
+    ) -> QueryAnswer | Awaitable[QueryAnswer]:
+        """Answer from the cached instance, or by a read-only replay of ``task`` (whole history) where none is held."""
+
+    def evict_run(self, run_key: int) -> None:
+        """Forget the run's instance."""
+
+    def free_activity_slots(self) -> int: ...
+
+    def start_activity(self, task: ActivityTask, report: Callable[[ActivityOutcome], None]) -> None:
+        """Run one attempt; ``report`` is called once, from any thread."""
+
+    def deliver_cancel(self, task_token: bytes, reply: HeartbeatReply) -> None:
+        """Tell a running attempt that it should stop (an answer to its heartbeat that came late, or a lost lease)."""
