@@ -38,7 +38,8 @@ class ApplicationFailureInfo(_Value):
 
 
 class TimeoutFailureInfo(_Value):
-    timeout_type: TimeoutType = TimeoutType.START_TO_CLOSE
+    timeout_type: TimeoutType | None = TimeoutType.START_TO_CLOSE
+    """None: the record does not say which."""
     last_heartbeat_details: Payloads | None = None
 
 
@@ -88,9 +89,27 @@ class Failure(_Value):
     activity_failure_info: ActivityFailureInfo | None = None
     child_workflow_execution_failure_info: ChildWorkflowExecutionFailureInfo | None = None
 
+    def HasField(self, name: str) -> bool:  # noqa: N802 - protobuf's spelling, for failure converters that users wrote
+        """Whether the field with that snake_case name is set."""
+        return getattr(self, name) is not None
+
+    def WhichOneof(self, group: str) -> str | None:  # noqa: N802 - protobuf's spelling
+        """Name of the info variant that is set; ``group`` must be ``failure_info``."""
+        if group != "failure_info":
+            raise ValueError(f"a failure has the one-of group 'failure_info', not {group!r}")
+        return next((name for name in _INFO_VARIANTS if getattr(self, name) is not None), None)
+
+    def CopyFrom(self, other: Failure) -> None:  # noqa: N802 - protobuf's spelling
+        """Make this failure equal to ``other``; parts are shared, not copied."""
+        for name in Failure.__struct_fields__:
+            setattr(self, name, getattr(other, name))
+
     def chain(self) -> Iterator[Failure]:
         """This failure, its cause, the cause of that, and so on."""
         failure: Failure | None = self
         while failure is not None:
             yield failure
             failure = failure.cause
+
+
+_INFO_VARIANTS = tuple(name for name in Failure.__struct_fields__ if name.endswith("_failure_info"))

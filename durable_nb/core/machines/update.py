@@ -1,0 +1,48 @@
+"""An update, from its acceptance (before that it is not durable; a rejected one leaves no event)::
+
+    none ──Accepted──▶ accepted ──Completed──▶ completed
+"""
+
+from __future__ import annotations
+
+from durable_nb.core.machines.machine import IllegalTransitionError, Table
+from durable_nb.core.state import ExecutionState, UpdateState
+from durable_nb.model.attributes import WorkflowExecutionUpdateAccepted, WorkflowExecutionUpdateCompleted
+from durable_nb.model.events import Event
+
+TABLE = Table(
+    "update",
+    {
+        ("none", WorkflowExecutionUpdateAccepted): "accepted",
+        ("accepted", WorkflowExecutionUpdateCompleted): "completed",
+    },
+)
+
+
+def state_of(state: ExecutionState, update_id: str) -> str:
+    """``none``, ``accepted`` or ``completed``."""
+    update = state.updates.get(update_id)
+    if update is None:
+        return "none"
+    return "accepted" if update.outcome is None else "completed"
+
+
+def _accepted(state: ExecutionState, event: Event) -> None:
+    attributes: WorkflowExecutionUpdateAccepted = event.attributes  # type: ignore[assignment]
+    request = attributes.accepted_request
+    update_id = request.meta.update_id if request and request.meta else attributes.protocol_instance_id
+    TABLE.next_state(state_of(state, update_id), WorkflowExecutionUpdateAccepted, event.event_id)
+    state.updates[update_id] = UpdateState(event.event_id)
+
+
+def _completed(state: ExecutionState, event: Event) -> None:
+    attributes: WorkflowExecutionUpdateCompleted = event.attributes  # type: ignore[assignment]
+    update_id = attributes.meta.update_id if attributes.meta else ""
+    if state_of(state, update_id) != "accepted":
+        raise IllegalTransitionError(
+            "update", state_of(state, update_id), WorkflowExecutionUpdateCompleted, event.event_id
+        )
+    state.updates[update_id].outcome = attributes.outcome
+
+
+APPLY = {WorkflowExecutionUpdateAccepted: _accepted, WorkflowExecutionUpdateCompleted: _completed}

@@ -1,0 +1,250 @@
+"""Opening an engine: on the running loop, or on a thread and loop of its own.
+
+In a kernel the engine has its own thread, so that a busy or blocking cell never stops it; in a program it shares the
+program's loop, which saves two thread hops for each request. One engine serves all callers of a (process, store, loop).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from durable_nb.engine.clock import Clock, ManualClock, SystemClock
+from durable_nb.engine.engine import SUGGEST_CONTINUE_AS_NEW, Engine
+from durable_nb.engine.frontend import Bridge, Frontend
+from durable_nb.engine.notices import Listener
+from durable_nb.engine.ports import WorkerPort
+from durable_nb.engine.upkeep import Upkeep
+from durable_nb.engine.writer import WriterStats
+from durable_nb.errors import EngineStoppedError
+from durable_nb.store import open_store
+from durable_nb.store.protocol import Store
+
+SUGGEST_VARIABLE = "DURABLE_NB_SUGGEST_CONTINUE_AS_NEW"
+_handles: dict[tuple[str, int], EngineHandle] = {}
+_lock = threading.Lock()
+
+
+class EngineHandle:
+    """A running engine, for its callers (``frontend``) and for workers (``register_worker``).
+
+    Methods may be called from any thread. ``close`` is idempotent; a process that dies without it loses nothing.
+    """
+
+    def __init__(self, store: Store, loop: asyncio.AbstractEventLoop, clock: Clock, thread: threading.Thread | None) -> None:
+        self.store = store
+        self.url = store.url
+        self.loop = loop
+        self.clock = clock
+        self.identity = f"{os.getpid()}@{socket.gethostname()}"
+        self._thread = thread
+        self._closed = False
+        self._key: tuple[str, int] | None = None
+        process = store.register_process(self.identity, clock.now())
+        self.process_key = process.process_key
+        self.engine: Engine
+        self.upkeep: Upkeep
+        self.frontend: Any
+
+    def start(self) -> None:
+        """Begin to work; called on the loop, once."""
+        self.engine = Engine(
+            self.store,
+            self.loop,
+            self.clock,
+            process_key=self.process_key,
+            identity=self.identity,
+            suggest_continue_as_new_at=_suggestion(self.store),
+        )
+        self.upkeep = Upkeep(self.engine)
+        self.frontend = Bridge(Frontend(self.engine), self.loop)
+        self.upkeep.start()
+        if isinstance(self.clock, ManualClock):
+            self.clock.on_change.append(lambda: self.call_soon(self.upkeep.turn))
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
+
+    @property
+    def commit_stats(self) -> WriterStats:
+        """Commits and batch sizes since the engine started."""
+        return self.engine.writer.stats
+
+    def call_soon(self, callback: Callable[..., None], *args: Any) -> None:
+        """Call on the engine's loop."""
+        if self.engine.is_on_loop():
+            callback(*args)
+        else:
+            self.engine.call_soon(callback, *args)
+
+    def run_blocking(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Run a store function in the calling thread; for short questions from cells."""
+        if self._closed:
+            raise EngineStoppedError("the engine is stopped", fix="connect again")
+        return function(*args)
+
+    # -- workers ---------------------------------------------------------------------------------------------------
+
+    def register_worker(self, port: WorkerPort) -> None:
+        """From now on work for the port's task queue comes to it, what waits in the store first."""
+        self.call_soon(self._register, port)
+
+    def _register(self, port: WorkerPort) -> None:
+        self.engine.workers.add(port)
+        self.upkeep.look()
+
+    def definitions_changed(self, port: WorkerPort) -> None:
+        """The port has new or other definitions: look for work that waited for them."""
+        self.call_soon(self._definitions_changed, port)
+
+    def _definitions_changed(self, port: WorkerPort) -> None:
+        for slot in list(self.engine.slots.values()):
+            state = slot.state
+            if state is None or not state.is_open:
+                continue
+            if state.started.task_queue == port.task_queue and port.serves_workflow(state.started.workflow_type):
+                self.engine.retry_workflow_task(slot.run_key)
+        self.upkeep.look()
+
+    def unregister_worker(self, port: WorkerPort) -> None:
+        """No more work for this port; attempts that waited for its slots go to others."""
+        self.call_soon(self._unregister, port)
+
+    def _unregister(self, port: WorkerPort) -> None:
+        entry = self.engine.workers.remove(port)
+        if entry is not None:
+            self.engine.release_worker(entry)
+
+    def on_notice(self, listener: Listener) -> None:
+        """Have ``listener`` called, on the engine's thread, with what a person should know."""
+        self.engine.notices.listen(listener)
+
+    def off_notice(self, listener: Listener) -> None:
+        """Stop calling ``listener``."""
+        self.engine.notices.unlisten(listener)
+
+    # -- the end ---------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Write what was decided, release the leases, close the store."""
+        if self._closed:
+            return
+        self._closed = True
+        with _lock:
+            if self._key is not None:
+                _handles.pop(self._key, None)
+        if self.engine.is_on_loop() or self.loop.is_closed() or not self.loop.is_running():
+            self._shut()
+        else:
+            done = threading.Event()
+            self.loop.call_soon_threadsafe(lambda: (self._shut(), done.set()))
+            done.wait(timeout=10)
+        if self._thread is not None and not self.engine.is_on_loop():
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self._thread.join(timeout=5)
+
+    def _shut(self) -> None:
+        self.engine.stop()
+        try:
+            self.store.unregister_process(self.process_key)
+        finally:
+            self.store.close()
+
+
+def open_engine(
+    url: str, *, own_thread: bool | None = None, clock: Clock | None = None, **store_options: Any
+) -> EngineHandle:
+    """A running engine on the store at ``url``; an engine that already runs there is shared.
+
+    Parameters
+    ----------
+    own_thread
+        Give the engine a thread and loop of its own. None: inside a Jupyter kernel, or when no loop is running.
+    clock
+        Source of time; an engine with a clock of its own is never shared.
+
+    Raises
+    ------
+    StoreError
+        The store cannot be opened; the message says why and what to do.
+    """
+    try:
+        running = asyncio.get_running_loop()
+    except RuntimeError:
+        running = None
+    if own_thread is None:
+        own_thread = running is None or _in_kernel()
+    if not own_thread and running is None:
+        raise RuntimeError("no event loop is running: pass own_thread=True, or call from a coroutine")
+    key = (url, 0 if own_thread else id(running))
+    shared = clock is None and not store_options and not url.startswith("memory")
+    with _lock:
+        known = _handles.get(key) if shared else None
+    if known is not None and not known.is_closed and not known.loop.is_closed():
+        return known
+    store = open_store(url, **store_options)
+    handle = _on_thread(store, clock or SystemClock()) if own_thread else _on_loop(store, running, clock or SystemClock())
+    if shared:
+        handle._key = key  # noqa: SLF001 - the registry is this module's
+        with _lock:
+            _handles[key] = handle
+    return handle
+
+
+def _on_loop(store: Store, loop: asyncio.AbstractEventLoop | None, clock: Clock) -> EngineHandle:
+    assert loop is not None  # noqa: S101 - checked by open_engine
+    handle = EngineHandle(store, loop, clock, None)
+    handle.start()
+    handle.engine.spawn(_close_with_loop(handle))
+    return handle
+
+
+async def _close_with_loop(handle: EngineHandle) -> None:
+    """``asyncio.run`` cancels all tasks at its end: the sign for an engine on a program's loop to shut."""
+    try:
+        await asyncio.get_running_loop().create_future()
+    finally:
+        handle.close()
+
+
+def _on_thread(store: Store, clock: Clock) -> EngineHandle:
+    loop = asyncio.new_event_loop()
+    started = threading.Event()
+    thread = threading.Thread(target=_run_loop, args=(loop, started), name="durable-engine", daemon=True)
+    handle = EngineHandle(store, loop, clock, thread)
+    loop.call_soon(lambda: (handle.start(), started.set()))
+    thread.start()
+    started.wait()
+    atexit.register(handle.close)
+    return handle
+
+
+def _run_loop(loop: asyncio.AbstractEventLoop, started: threading.Event) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        started.set()
+        loop.close()
+
+
+def _in_kernel() -> bool:
+    """Whether this process is a Jupyter kernel, found out without importing IPython."""
+    module = sys.modules.get("ipykernel.kernelapp")
+    application = getattr(module, "IPKernelApp", None)
+    return application is not None and application.initialized()
+
+
+def _suggestion(store: Store) -> int:
+    """History length at which continue-as-new is suggested: the environment, the store's setting, the default."""
+    text = os.environ.get(SUGGEST_VARIABLE) or store.get_setting("suggest_continue_as_new")
+    return int(text) if text and text.isdigit() else SUGGEST_CONTINUE_AS_NEW
+
+

@@ -1,0 +1,189 @@
+"""What the engine does by itself: the alarm for deadlines, the process's heartbeat, and the search for work.
+
+One loop, woken by the earliest of: the next deadline of any run, a turn of the poll, an order to look. Work is found
+through the store only: due runs, tasks without an owner, tasks and transfers of dead processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from durable_nb.engine import transfers
+from durable_nb.engine.inputs import Adopt
+from durable_nb.engine.notices import Notice
+from durable_nb.errors import StoreError
+from durable_nb.model.records import ReadyTask
+
+if TYPE_CHECKING:
+    from durable_nb.engine.engine import Engine
+
+logger = logging.getLogger("durable_nb.engine")
+
+SECOND = 1_000_000
+LEASE = 20 * SECOND
+"""A process whose heartbeat is older than this is dead. A C call that holds the interpreter for seconds must not look
+like death, so it is generous; a process that really died is noticed at once by its file lock."""
+
+HEARTBEAT_EVERY = 5 * SECOND
+LOOK_FOR_DEAD_EVERY = 2 * SECOND
+POLL_SECONDS = 0.05
+BATCH = 500
+
+
+class Upkeep:
+    """Runs on the engine's loop from ``start`` to ``stop``."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._wake_at = 0
+        self._changed = asyncio.Event()
+        self._look = True
+        self._token = 0
+        self._next_heartbeat = 0
+        self._next_look_for_dead = 0
+        self._task: asyncio.Task[None] | None = None
+        self._warned: set[tuple[str, str]] = set()
+        engine.on_wake_at = self.alarm
+
+    def start(self) -> None:
+        """Find what was left unfinished, then keep looking."""
+        engine = self._engine
+        self._token = engine.store.change_token()
+        self._wake_at = engine.store.next_wake()
+        self._next_heartbeat = engine.clock.now() + HEARTBEAT_EVERY
+        self._task = engine.spawn(self._run())
+
+    def alarm(self, at: int) -> None:
+        """A run has a deadline at this instant."""
+        if self._wake_at == 0 or at < self._wake_at:
+            self._wake_at = at
+            self._changed.set()
+
+    def look(self) -> None:
+        """Search for work now: a definition or worker has come."""
+        self._look = True
+        self._warned.clear()
+        self._changed.set()
+
+    def turn(self) -> None:
+        """Something outside moved (a manual clock, for instance): check everything now."""
+        self._changed.set()
+
+    @property
+    def next_wake(self) -> int:
+        """Earliest known deadline of any run; 0 when there is none."""
+        return self._wake_at
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                self._turn()
+            except StoreError as error:
+                self._engine.notices.tell(Notice("store_fault", str(error)))
+                await asyncio.sleep(1.0)
+            self._changed.clear()
+            try:
+                await asyncio.wait_for(self._changed.wait(), self._pause())
+            except TimeoutError:
+                continue
+
+    def _pause(self) -> float:
+        if self._look:
+            return 0.0
+        pause = POLL_SECONDS
+        if self._wake_at:
+            pause = min(pause, max(self._wake_at - self._engine.clock.now(), 0) / SECOND)
+        return pause
+
+    def _turn(self) -> None:
+        engine = self._engine
+        now = engine.clock.now()
+        if self._wake_at and self._wake_at <= now:
+            self._wake_due(now)
+        if now >= self._next_heartbeat:
+            self._next_heartbeat = now + HEARTBEAT_EVERY
+            engine.spawn(self._heartbeat(now))
+        if now >= self._next_look_for_dead:
+            self._next_look_for_dead = now + LOOK_FOR_DEAD_EVERY
+            self._look = True
+        token = engine.store.change_token()
+        if token != self._token:
+            self._token = token
+            self._look = True
+            self._wake_at = engine.store.next_wake()
+            if engine.watchers:
+                engine.watchers.look()
+        if self._look:
+            self._look = False
+            self._find_work(now)
+
+    def _wake_due(self, now: int) -> None:
+        engine = self._engine
+        due = engine.store.due_runs(now, BATCH)
+        for run_key in due:
+            engine.wake(run_key)
+        # Where there are more than a batch, the steps of these come first, and then the rest is looked at.
+        self._wake_at = now + SECOND // 100 if len(due) == BATCH else self._later_wake(now, due)
+
+    def _later_wake(self, now: int, due: list[int]) -> int:
+        """The next deadline after those that are being dealt with; a due run that makes no progress is seen again."""
+        upcoming = self._engine.store.next_wake()
+        if upcoming == 0 or upcoming > now:
+            return upcoming
+        return now + SECOND // 100 if due else 0
+
+    async def _heartbeat(self, now: int) -> None:
+        engine = self._engine
+        alive = await engine.loop.run_in_executor(None, engine.store.heartbeat, engine.process_key, now)
+        if not alive:
+            engine.notices.tell(
+                Notice("lease_lost", "this process was paused for so long that others took over its work; it goes on")
+            )
+            engine.rejoin()
+
+    def _find_work(self, now: int) -> None:
+        engine = self._engine
+        store = engine.store
+        dead = store.dead_owners(now, LEASE)
+        found: dict[int, None] = {}
+        for task in store.ready_workflow_tasks(now, dead, BATCH):
+            if self._serves(task, workflow=True):
+                found[task.run_key] = None
+        for task in store.ready_activities(now, dead, BATCH):
+            if self._serves(task, workflow=False):
+                found[task.run_key] = None
+        for run_key in found:
+            engine.push(run_key, Adopt(frozenset(dead)))
+        if dead:
+            for run_key in store.ready_transfers(dead, BATCH):
+                engine.spawn(self._resume_transfers(run_key))
+
+    async def _resume_transfers(self, run_key: int) -> None:
+        state = await transfers.state_of(self._engine, run_key)
+        if state is not None:
+            for transfer_id, kind in list(state.transfers.items()):
+                await transfers.carry_out(self._engine, run_key, transfer_id, kind)
+
+    def _serves(self, task: ReadyTask, workflow: bool) -> bool:
+        entries = self._engine.workers.entries
+        for entry in entries:
+            port = entry.port
+            if port.task_queue == task.task_queue and (
+                port.serves_workflow(task.type_name) if workflow else port.serves_activity(task.type_name)
+            ):
+                return True
+        what = (task.task_queue, task.type_name)
+        if entries and what not in self._warned:
+            self._warned.add(what)
+            kind = "workflow" if workflow else "activity"
+            self._engine.notices.tell(
+                Notice(
+                    "definition_missing",
+                    f"work waits for {kind} {task.type_name!r} (task queue {task.task_queue!r}), "
+                    "which no worker of this process has",
+                    workflow_type=task.type_name if workflow else "",
+                )
+            )
+        return False
