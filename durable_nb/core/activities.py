@@ -18,23 +18,26 @@ from durable_nb.model.attributes import (
     Attributes,
 )
 from durable_nb.model.enums import RetryState, TimeoutType
-from durable_nb.model.failure import Failure, TimeoutFailureInfo
+from durable_nb.model.failure import ApplicationFailureInfo, Failure, TimeoutFailureInfo
 from durable_nb.model.payload import Payload
 from durable_nb.model.tasks import HeartbeatReply
 
 CLOSED_TOKEN = -1
 """Token of an activity whose closing is buffered: nothing can complete it again."""
 
+TIMED_OUT = "timed_out"
+"""Outcome of an attempt that a timeout ended."""
+
 
 def find_attempt(state: ExecutionState, scheduled_event_id: int, token: int) -> ActivityState | None:
     """The attempt that this token may complete; None when it is over, timed out or somebody else's."""
     activity = state.activities.get(scheduled_event_id)
-    if activity is None or activity.token != token or not activity.is_started:
+    if activity is None or activity.token != token or token == CLOSED_TOKEN or not activity.is_started:
         return None
     return activity
 
 
-def set_deadline(state: ExecutionState, activity: ActivityState, now: int) -> None:
+def set_deadline(state: ExecutionState, activity: ActivityState) -> None:
     """Recompute when the activity next needs attention: a timeout, or the end of its back-off."""
     attributes = activity.attributes
     deadline = NEVER
@@ -44,21 +47,31 @@ def set_deadline(state: ExecutionState, activity: ActivityState, now: int) -> No
         if attributes.heartbeat_timeout:
             at = max(activity.started_time, activity.heartbeat_time) + attributes.heartbeat_timeout
             deadline = at if deadline == NEVER or at < deadline else deadline
-    elif activity.visible_at > now:
+    elif activity.backs_off:
         deadline = activity.visible_at
     elif attributes.schedule_to_start_timeout:
         deadline = activity.visible_at + attributes.schedule_to_start_timeout
     if attributes.schedule_to_close_timeout:
-        at = activity.scheduled_time + attributes.schedule_to_close_timeout
+        at = activity.expires_at
         deadline = at if deadline == NEVER or at < deadline else deadline
-    activity.deadline = deadline
-    state.add_deadline(deadline, "activity", activity.scheduled_event_id)
+    if deadline != activity.deadline:
+        activity.deadline = deadline
+        state.add_deadline(deadline, "activity", activity.scheduled_event_id)
 
 
 def lease(tx: Transition, activity: ActivityState) -> None:
-    """Give a waiting attempt to this process if it serves it; start it if there is a slot."""
+    """Give a waiting attempt to this process if it serves it; start it if there is a slot.
+
+    An attempt whose time has not come backs off: the process that decided so wakes it, and nobody else sees it.
+    """
     context = tx.context
     attributes = activity.attributes
+    activity.backs_off = activity.visible_at > tx.now
+    if activity.backs_off:
+        activity.owner = context.process_key
+        tx.put_activity(activity)
+        set_deadline(tx.state, activity)
+        return
     answer = context.lease(attributes.task_queue, attributes.activity_type)
     if answer == NOT_LEASED:
         activity.owner = 0
@@ -69,7 +82,7 @@ def lease(tx: Transition, activity: ActivityState) -> None:
         else:
             tx.queued_activities.append(activity)
     tx.put_activity(activity)
-    set_deadline(tx.state, activity, tx.now)
+    set_deadline(tx.state, activity)
 
 
 def _start(tx: Transition, activity: ActivityState) -> None:
@@ -82,17 +95,17 @@ def _start(tx: Transition, activity: ActivityState) -> None:
 def start_queued(tx: Transition, scheduled_event_id: int) -> bool:
     """A slot came free for an attempt that is ours; False when the attempt is over or no longer ours."""
     activity = tx.state.activities.get(scheduled_event_id)
-    if activity is None or activity.is_started or activity.owner != tx.context.process_key:
+    if activity is None or activity.is_started or activity.backs_off or activity.token == CLOSED_TOKEN:
+        return False
+    if activity.owner != tx.context.process_key:
         return False
     _start(tx, activity)
     tx.put_activity(activity)
-    set_deadline(tx.state, activity, tx.now)
+    set_deadline(tx.state, activity)
     return True
 
 
-def heartbeat(
-    tx: Transition, scheduled_event_id: int, token: int, details: list[Payload] | None
-) -> HeartbeatReply:
+def heartbeat(tx: Transition, scheduled_event_id: int, token: int, details: list[Payload] | None) -> HeartbeatReply:
     """Note that the attempt is alive; the answer is how an activity learns of a cancel request."""
     activity = find_attempt(tx.state, scheduled_event_id, token)
     if activity is None:
@@ -101,7 +114,7 @@ def heartbeat(
     if details is not None:
         activity.heartbeat_details = details
     tx.put_activity(activity)
-    set_deadline(tx.state, activity, tx.now)
+    set_deadline(tx.state, activity)
     return HeartbeatReply(cancel_requested=activity.cancel_requested_event_id != 0)
 
 
@@ -126,7 +139,12 @@ def complete(tx: Transition, activity: ActivityState, result: list[Payload] | No
 def cancel(tx: Transition, activity: ActivityState, details: list[Payload] | None, identity: str) -> None:
     """The attempt reported itself canceled. Without a request it is an ordinary failure (section 7)."""
     if not activity.cancel_requested_event_id:
-        fail(tx, activity, Failure(message="Cancelled without request", source="PythonSDK"), identity)
+        failure = Failure(
+            message="Cancelled without request",
+            source="PythonSDK",
+            application_failure_info=ApplicationFailureInfo(type="CancelledError"),
+        )
+        fail(tx, activity, failure, identity)
         return
     tx.add_attempt(activity, "canceled")
     _close_canceled(tx, activity, details, identity)
@@ -152,13 +170,13 @@ def fail(tx: Transition, activity: ActivityState, failure: Failure, identity: st
     if activity.cancel_requested_event_id:
         state, next_at = RetryState.CANCEL_REQUESTED, 0
     else:
-        state, next_at = retry.decide(failure, policy, activity.attempt, tx.now, _expires_at(activity))
+        state, next_at = retry.decide(failure, policy, activity.attempt, tx.now, activity.expires_at)
     if state is RetryState.IN_PROGRESS:
         tx.add_attempt(activity, outcome, failure, next_at)
         _next_attempt(tx, activity, failure, next_at)
         return
     tx.add_attempt(activity, outcome, failure)
-    if failure.timeout_failure_info is not None:
+    if outcome == TIMED_OUT:
         _close(tx, activity, ActivityTaskTimedOut(failure, activity.scheduled_event_id, 0, state))
     else:
         _close(tx, activity, ActivityTaskFailed(failure, activity.scheduled_event_id, 0, identity, state))
@@ -168,10 +186,11 @@ def time_out(tx: Transition, activity: ActivityState, timeout_type: TimeoutType)
     """One of the four timeouts struck. Schedule-to-start and -to-close end the activity; the others may be retried."""
     failure = timeout_failure(timeout_type, activity.heartbeat_details)
     if timeout_type in (TimeoutType.START_TO_CLOSE, TimeoutType.HEARTBEAT):
-        fail(tx, activity, failure, activity.identity, "timed_out")
+        fail(tx, activity, failure, activity.identity, TIMED_OUT)
         return
     failure.cause = activity.last_failure
-    tx.add_attempt(activity, "timed_out", failure)
+    if activity.is_started:
+        tx.add_attempt(activity, TIMED_OUT, failure)
     state = RetryState.TIMEOUT if timeout_type is TimeoutType.SCHEDULE_TO_CLOSE else RetryState.NON_RETRYABLE_FAILURE
     _close(tx, activity, ActivityTaskTimedOut(failure, activity.scheduled_event_id, 0, state))
 
@@ -182,14 +201,14 @@ def lose(tx: Transition, activity: ActivityState) -> None:
     An attempt that had started counts and is repeated at once, without back-off: it is known to be dead. Where the
     policy allows no more attempts the activity times out, as it would on a cluster when its worker dies.
     """
+    if activity.token == CLOSED_TOKEN:
+        return
     activity.token += 1
+    if NEVER < activity.expires_at <= tx.now:
+        time_out(tx, activity, TimeoutType.SCHEDULE_TO_CLOSE)
+        return
     if not activity.is_started:
-        if activity.visible_at > tx.now:
-            activity.owner = tx.context.process_key
-            tx.put_activity(activity)
-            set_deadline(tx.state, activity, tx.now)
-        else:
-            lease(tx, activity)
+        lease(tx, activity)
         return
     failure = timeout_failure(TimeoutType.START_TO_CLOSE, activity.heartbeat_details)
     failure.message = "the process that ran this attempt died"
@@ -213,7 +232,7 @@ def make_ready(tx: Transition, activity: ActivityState) -> None:
 
 def retry_now(tx: Transition, activity: ActivityState) -> bool:
     """Skip the rest of the back-off; False when the attempt is already running."""
-    if activity.is_started or activity.visible_at <= tx.now:
+    if not activity.backs_off:
         return False
     activity.visible_at = tx.now
     lease(tx, activity)
@@ -235,11 +254,6 @@ def timeout_failure(timeout_type: TimeoutType, details: list[Payload] | None = N
     )
 
 
-def _expires_at(activity: ActivityState) -> int:
-    timeout = activity.attributes.schedule_to_close_timeout
-    return activity.scheduled_time + timeout if timeout else NEVER
-
-
 def _next_attempt(tx: Transition, activity: ActivityState, failure: Failure, next_at: int) -> None:
     activity.attempt += 1
     activity.token += 1
@@ -247,12 +261,13 @@ def _next_attempt(tx: Transition, activity: ActivityState, failure: Failure, nex
     activity.started_time = 0
     activity.heartbeat_time = 0
     activity.last_failure = failure
-    if next_at <= tx.now:
-        lease(tx, activity)
-        return
-    activity.owner = tx.context.process_key
-    tx.put_activity(activity)
-    set_deadline(tx.state, activity, tx.now)
+    lease(tx, activity)
+
+
+def mark_closed(activity: ActivityState) -> None:
+    """The closing event is buffered: nothing can complete, start or time out the activity any more."""
+    activity.token = CLOSED_TOKEN
+    activity.deadline = NEVER
 
 
 def _close(tx: Transition, activity: ActivityState, closing: Attributes) -> None:
@@ -267,6 +282,5 @@ def _close(tx: Transition, activity: ActivityState, closing: Attributes) -> None
         )
     facts.append(closing)
     if tx.must_buffer:
-        activity.token = CLOSED_TOKEN
-        activity.deadline = NEVER
+        mark_closed(activity)
     tx.record(*facts)

@@ -7,7 +7,9 @@ commit together (temporal-semantics 3.8, 3.10, 3.13).
 from __future__ import annotations
 
 from durable_nb.core import cron, retry
+from durable_nb.core.activities import CLOSED_TOKEN
 from durable_nb.core.start import start_successor
+from durable_nb.core.state import CLOSE_CHILD, NOTIFY_PARENT
 from durable_nb.core.transition import Transition
 from durable_nb.model.attributes import (
     Attributes,
@@ -20,29 +22,41 @@ from durable_nb.model.attributes import (
     WorkflowExecutionTimedOut,
     WorkflowTaskFailed,
 )
-from durable_nb.model.enums import ContinueAsNewInitiator, ParentClosePolicy, RetryState, TimeoutType, WorkflowTaskFailedCause
+from durable_nb.model.enums import (
+    ContinueAsNewInitiator,
+    ParentClosePolicy,
+    RetryState,
+    TimeoutType,
+    WorkflowTaskFailedCause,
+)
 from durable_nb.model.failure import Failure, TimeoutFailureInfo
 from durable_nb.model.payload import Payload
 
-NOTIFY_PARENT = "notify_parent"
-CLOSE_CHILD = "close_child"
+__all__ = ["CLOSE_CHILD", "NOTIFY_PARENT", "close", "complete", "continue_as_new", "fail", "terminate", "time_out"]
 
 
 def close(tx: Transition, attributes: Attributes) -> None:
-    """Append a closing event and settle everything that was pending."""
+    """Append a closing event and settle everything that was pending.
+
+    A child whose start is under way keeps its transfer: whoever carries that out asks ``others.may_start_child``, and
+    a child that had started nevertheless is closed when its start is told (``others.child_started``).
+    """
     state = tx.state
     state.buffered = []
-    children = list(state.children.values())
-    activities = list(state.activities.values())
     tx.append(attributes)
-    for activity in activities:
+    unused = {id(activity) for activity in tx.started_activities}
+    for activity in state.activities.values():
+        if activity.token == CLOSED_TOKEN:
+            continue
         tx.drop_activity(activity)
-    tx.put_activities.clear()
-    tx.started_activities.clear()
-    tx.queued_activities.clear()
-    for child in children:
+        if activity.is_started and id(activity) not in unused:
+            tx.add_attempt(activity, "canceled")
+    tx.unused_leases += tx.started_activities
+    tx.started_activities = []
+    tx.queued_activities = []
+    for child in state.children.values():
         policy = child.attributes.parent_close_policy
-        if child.execution is not None and policy is not ParentClosePolicy.ABANDON:
+        if child.execution is not None and not child.ended and policy is not ParentClosePolicy.ABANDON:
             tx.add_transfer(-child.initiated_event_id, CLOSE_CHILD)
     if state.started.parent_workflow_execution is not None and tx.successor is None:
         tx.add_transfer(state.close_event_id, NOTIFY_PARENT)
@@ -92,7 +106,7 @@ def continue_as_new(
     policy: RetryPolicyAttributes | None,
     user_metadata: UserMetadata | None = None,
 ) -> None:
-    """The code asked for a fresh run: same workflow ID, new history. What is not given is carried over, input is not."""
+    """The code asked for a fresh run: same workflow ID, new history. What is not given is carried over, but input."""
     started = tx.state.started
     attributes.workflow_type = attributes.workflow_type or started.workflow_type
     attributes.task_queue = attributes.task_queue or started.task_queue

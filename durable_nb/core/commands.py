@@ -1,7 +1,7 @@
 """Commands → events: what each intent of workflow code writes and sets in motion (temporal-semantics 8.2).
 
-All commands of a task are checked before the first is written, so a refused task leaves no half of its work. Reactions
-to a command (an activity canceled before it started) stand after the last command, as the history format demands.
+All commands were checked before (``refusals``), so nothing here can fail. Reactions to a command (an activity canceled
+before it started) stand after the last command, as the history format demands.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from durable_nb.core import activities, closing, retry
-from durable_nb.core.state import ExecutionState
+from durable_nb.core.state import NEVER
 from durable_nb.core.transition import Transition
 from durable_nb.model.attributes import (
     ActivityTaskCancelRequested,
@@ -32,51 +32,14 @@ from durable_nb.model.attributes import (
     WorkflowExecutionUpdateCompleted,
     WorkflowPropertiesModified,
 )
-from durable_nb.model.commands import Command, WorkflowTaskFailure
-from durable_nb.model.enums import ParentClosePolicy, WorkflowIDReusePolicy, WorkflowTaskFailedCause
-from durable_nb.model.failure import ApplicationFailureInfo, Failure
+from durable_nb.model.commands import Command
+from durable_nb.model.enums import ParentClosePolicy, WorkflowIDReusePolicy
 
 START_CHILD = "start_child"
 SIGNAL_EXTERNAL = "signal_external"
 CANCEL_EXTERNAL = "cancel_external"
 
 Append = Callable[[Transition, Command, int, int], None]
-
-
-def check(state: ExecutionState, asked: list[Command]) -> WorkflowTaskFailure | None:
-    """Why these commands cannot be carried out; None when they can."""
-    if len(asked) == 1 and isinstance(asked[0].attributes, WorkflowExecutionCompleted):
-        return None
-    activity_ids: set[str] = set()
-    timer_ids: set[str] = set()
-    for command in asked:
-        attributes = command.attributes
-        kind = type(attributes)
-        if kind is ActivityTaskScheduled:
-            if attributes.activity_id in state.activity_ids or attributes.activity_id in activity_ids:
-                return _refused(
-                    WorkflowTaskFailedCause.SCHEDULE_ACTIVITY_DUPLICATE_ID,
-                    f"activity ID {attributes.activity_id!r} is in use; give another activity_id, or none",
-                )
-            activity_ids.add(attributes.activity_id)
-            if not (attributes.start_to_close_timeout or attributes.schedule_to_close_timeout):
-                return _refused(
-                    WorkflowTaskFailedCause.BAD_SCHEDULE_ACTIVITY_ATTRIBUTES,
-                    f"activity {attributes.activity_type!r} needs start_to_close_timeout or schedule_to_close_timeout",
-                )
-        elif kind is TimerStarted:
-            if attributes.timer_id in state.timers or attributes.timer_id in timer_ids:
-                return _refused(
-                    WorkflowTaskFailedCause.START_TIMER_DUPLICATE_ID, f"timer ID {attributes.timer_id!r} is in use"
-                )
-            timer_ids.add(attributes.timer_id)
-        elif kind is TimerCanceled and attributes.timer_id not in state.timers:
-            return _refused(
-                WorkflowTaskFailedCause.BAD_CANCEL_TIMER_ATTRIBUTES, f"no timer {attributes.timer_id!r} is running"
-            )
-        elif kind not in _APPEND:
-            return _refused(WorkflowTaskFailedCause.UNSPECIFIED, f"{kind.__name__} is not a command")
-    return None
 
 
 def append_all(tx: Transition, asked: list[Command], completed_event_id: int, scheduled_event_id: int) -> None:
@@ -89,21 +52,28 @@ def append_all(tx: Transition, asked: list[Command], completed_event_id: int, sc
     tx.buffering = False
 
 
-def _refused(cause: WorkflowTaskFailedCause, message: str) -> WorkflowTaskFailure:
-    failure = Failure(message=message, source="durable_nb", application_failure_info=ApplicationFailureInfo(cause.name))
-    return WorkflowTaskFailure(cause, failure)
-
-
 def _schedule_activity(tx: Transition, command: Command, completed: int, _: int) -> None:
     attributes: Any = command.attributes
     attributes.workflow_task_completed_event_id = completed
     attributes.retry_policy = retry.complete_policy(attributes.retry_policy)
     if not attributes.task_queue:
         attributes.task_queue = tx.state.started.task_queue
-    if not attributes.start_to_close_timeout:
-        attributes.start_to_close_timeout = attributes.schedule_to_close_timeout
+    _complete_timeouts(attributes, tx.state.started.workflow_run_timeout)
     event = tx.append(attributes, command.user_metadata)
     activities.lease(tx, tx.state.activities[event.event_id])
+
+
+def _complete_timeouts(attributes: ActivityTaskScheduled, run_timeout: int) -> None:
+    """No timeout of an activity is longer than the one around it (temporal-semantics 3.1)."""
+    whole = attributes.schedule_to_close_timeout
+    if run_timeout and (not whole or whole > run_timeout):
+        whole = attributes.schedule_to_close_timeout = run_timeout
+    attempt = attributes.start_to_close_timeout
+    if whole:
+        if not attempt or attempt > whole:
+            attempt = attributes.start_to_close_timeout = whole
+        attributes.schedule_to_start_timeout = min(attributes.schedule_to_start_timeout, whole)
+    attributes.heartbeat_timeout = min(attributes.heartbeat_timeout, attempt)
 
 
 def _cancel_activity(tx: Transition, command: Command, completed: int, _: int) -> None:
@@ -130,12 +100,13 @@ def _cancel_timer(tx: Transition, command: Command, completed: int, _: int) -> N
     attributes.started_event_id = timer.started_event_id
     attributes.workflow_task_completed_event_id = completed
     attributes.identity = tx.context.identity
-    # The timer may have fired while the code ran; then the cancel wins and the firing is forgotten.
-    tx.state.buffered = [
-        fact
-        for fact in tx.state.buffered
-        if not (isinstance(fact.attributes, TimerFired) and fact.attributes.timer_id == attributes.timer_id)
-    ]
+    if timer.fire_at == NEVER:
+        # The timer fired while the code ran: the cancel wins and the firing is forgotten.
+        tx.state.buffered = [
+            fact
+            for fact in tx.state.buffered
+            if not (isinstance(fact.attributes, TimerFired) and fact.attributes.timer_id == attributes.timer_id)
+        ]
     tx.append(attributes)
 
 
@@ -173,6 +144,9 @@ def _plain(tx: Transition, command: Command, completed: int, _: int) -> None:
 
 def _accept_update(tx: Transition, command: Command, _: int, scheduled: int) -> None:
     attributes: Any = command.attributes
+    update_id = attributes.accepted_request.meta.update_id
+    attributes.protocol_instance_id = attributes.protocol_instance_id or update_id
+    attributes.accepted_request_message_id = attributes.accepted_request_message_id or f"{update_id}/request"
     attributes.accepted_request_sequencing_event_id = scheduled
     tx.append(attributes)
 

@@ -7,7 +7,7 @@ run's start, ``@hourly`` and its like are croniter's own.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime, tzinfo
 
 _EVERY = re.compile(r"^@every\s+((?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+)$")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
@@ -28,10 +28,10 @@ def next_time(schedule: str, last_start: int, now: int) -> int:
         return last_start + ((now - last_start) // interval + 1) * interval
     zone, expression = _split_zone(schedule.strip())
     # croniter costs 20 ms to import, and only cron workflows need it.
-    from croniter import croniter
+    from croniter import croniter  # noqa: PLC0415
 
     try:
-        base = datetime.fromtimestamp(now / 1e6, timezone.utc).astimezone(zone)
+        base = datetime.fromtimestamp(now / 1e6, UTC).astimezone(zone)
         due: datetime = croniter(expression, base).get_next(datetime)
     except (ValueError, KeyError) as error:
         raise ValueError(f"cannot read the cron schedule {schedule!r}: {error}") from error
@@ -43,14 +43,14 @@ def check(schedule: str) -> None:
     next_time(schedule, 0, 0)
 
 
-def _split_zone(schedule: str) -> tuple[object, str]:
+def _split_zone(schedule: str) -> tuple[tzinfo, str]:
     for prefix in ("CRON_TZ=", "TZ="):
         if schedule.startswith(prefix):
             name, _, expression = schedule[len(prefix) :].partition(" ")
-            from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+            from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415 - as above
 
             try:
                 return ZoneInfo(name), expression.strip()
             except (ZoneInfoNotFoundError, ValueError) as error:
                 raise ValueError(f"cannot read the cron schedule {schedule!r}: no time zone {name!r}") from error
-    return timezone.utc, schedule
+    return UTC, schedule

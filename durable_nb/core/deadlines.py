@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from durable_nb.core import activities, closing, workflow_tasks
-from durable_nb.core.state import ActivityState
+from durable_nb.core.state import NEVER, ActivityState
 from durable_nb.core.transition import Transition
 from durable_nb.model.attributes import TimerFired
 from durable_nb.model.enums import TimeoutType
@@ -19,6 +19,7 @@ def fire(tx: Transition) -> None:
         kind, ref = due
         if kind == "timer":
             timer = state.timers[ref]  # type: ignore[index]
+            timer.fire_at = NEVER
             tx.record(TimerFired(timer.timer_id, timer.started_event_id))
         elif kind == "activity":
             _activity(tx, state.activities[ref])  # type: ignore[index]
@@ -35,13 +36,14 @@ def _workflow_task(tx: Transition) -> None:
     elif task.is_started:
         workflow_tasks.time_out(tx)
     else:
-        tx.touched = True  # The delay after a failed task is over; whoever serves the run may begin it.
+        # The delay after a failed task is over; whoever serves the run may begin it.
+        workflow_tasks.make_ready(tx, task)
 
 
 def _activity(tx: Transition, activity: ActivityState) -> None:
     attributes, now = activity.attributes, tx.now
-    close_at = activity.scheduled_time + attributes.schedule_to_close_timeout
-    if attributes.schedule_to_close_timeout and close_at <= now:
+    activity.deadline = NEVER  # This one has struck; whatever goes on sets the next.
+    if NEVER < activity.expires_at <= now:
         activities.time_out(tx, activity, TimeoutType.SCHEDULE_TO_CLOSE)
     elif activity.is_started:
         started = activity.started_time
@@ -49,9 +51,7 @@ def _activity(tx: Transition, activity: ActivityState) -> None:
             activities.time_out(tx, activity, TimeoutType.START_TO_CLOSE)
         else:
             activities.time_out(tx, activity, TimeoutType.HEARTBEAT)
-    elif (
-        attributes.schedule_to_start_timeout and activity.visible_at + attributes.schedule_to_start_timeout <= now
-    ):
-        activities.time_out(tx, activity, TimeoutType.SCHEDULE_TO_START)
-    else:
+    elif activity.backs_off:
         activities.make_ready(tx, activity)
+    else:
+        activities.time_out(tx, activity, TimeoutType.SCHEDULE_TO_START)

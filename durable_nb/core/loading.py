@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from durable_nb.core import activities, transient
 from durable_nb.core.fold import apply
-from durable_nb.core.state import NEVER, ExecutionState
+from durable_nb.core.state import CLOSE_CHILD, NEVER, ExecutionState
+from durable_nb.core.transition import CLOSES_ACTIVITY, CLOSES_CHILD
 from durable_nb.model.attributes import (
-    ActivityTaskCanceled,
-    ActivityTaskCompleted,
-    ActivityTaskFailed,
-    ActivityTaskTimedOut,
     ChildWorkflowExecutionStarted,
+    StartChildWorkflowExecutionFailed,
     TimerFired,
     WorkflowExecutionCancelRequested,
     WorkflowExecutionSignaled,
 )
-from durable_nb.model.enums import WorkflowExecutionStatus
+from durable_nb.model.failure import WorkflowExecution
 from durable_nb.model.records import LoadedRun
 
 
-def load(loaded: LoadedRun, now: int) -> ExecutionState:
-    """State of a run from a consistent read of its rows.
+def load(loaded: LoadedRun, now: int = 0) -> ExecutionState:
+    """State of a run from a consistent read of its rows; it does not depend on the time, whatever ``now`` is.
 
     Raises
     ------
@@ -34,24 +32,26 @@ def load(loaded: LoadedRun, now: int) -> ExecutionState:
     state.version = row.version
     state.history_size = row.history_size
     state.wake_at = row.wake_at
-    state.execution_time = row.execution_time
+    state.start_time = row.start_time
+    state.begin_execution_at(row.execution_time)
     state.definition = row.definition
     state.first_execution_run_id = row.first_execution_run_id
     state.memo_changed = state.search_attributes_changed = False
     state.workflow_task_row = loaded.workflow_task is not None
-    if not state.is_open:
-        state.status = WorkflowExecutionStatus(row.status)
-    _restore_activities(state, loaded, now)
+    _restore_activities(state, loaded)
     transient.restore(state, row.transient)
     if loaded.workflow_task is not None and state.workflow_task is not None:
         state.workflow_task.owner = loaded.workflow_task.owner
     _restore_buffered(state)
     for transfer in loaded.transfers:
         state.transfers[transfer.transfer_id] = transfer.kind
+        if transfer.kind == CLOSE_CHILD:
+            child = state.children[-transfer.transfer_id]
+            child.execution = WorkflowExecution(child.attributes.workflow_id, transfer.body.decode())
     return state
 
 
-def _restore_activities(state: ExecutionState, loaded: LoadedRun, now: int) -> None:
+def _restore_activities(state: ExecutionState, loaded: LoadedRun) -> None:
     for row in loaded.activities:
         activity = state.activities.get(row.scheduled_event_id)
         if activity is None:
@@ -61,19 +61,18 @@ def _restore_activities(state: ExecutionState, loaded: LoadedRun, now: int) -> N
         activity.token = row.token
         activity.visible_at = row.visible_at
         transient.restore_activity(activity, row.state)
-        activities.set_deadline(state, activity, now)
+        activities.set_deadline(state, activity)
 
 
 def _restore_buffered(state: ExecutionState) -> None:
     """Mark what buffered facts have settled, so that it does not happen twice."""
     for fact in state.buffered:
         attributes = fact.attributes
-        if isinstance(
-            attributes, ActivityTaskCompleted | ActivityTaskFailed | ActivityTaskTimedOut | ActivityTaskCanceled
-        ):
-            activity = state.activities[attributes.scheduled_event_id]
-            activity.token = activities.CLOSED_TOKEN
-            activity.deadline = NEVER
+        kind = type(attributes)
+        if kind in CLOSES_ACTIVITY:
+            activities.mark_closed(state.activities[attributes.scheduled_event_id])  # type: ignore[attr-defined]
+        elif kind in CLOSES_CHILD or kind is StartChildWorkflowExecutionFailed:
+            state.children[attributes.initiated_event_id].ended = True  # type: ignore[attr-defined]
         elif isinstance(attributes, TimerFired):
             state.timers[attributes.timer_id].fire_at = NEVER
         elif isinstance(attributes, ChildWorkflowExecutionStarted):

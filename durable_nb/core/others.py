@@ -5,7 +5,7 @@ Deliveries between runs happen at least once; a piece of news about something th
 
 from __future__ import annotations
 
-from durable_nb.core.machines import child as child_machine
+from durable_nb.core.state import CLOSE_CHILD, ExecutionState
 from durable_nb.core.transition import Transition
 from durable_nb.model.attributes import (
     Attributes,
@@ -28,35 +28,50 @@ from durable_nb.model.attributes import (
 )
 from durable_nb.model.enums import (
     CancelExternalWorkflowExecutionFailedCause,
+    ParentClosePolicy,
     SignalExternalWorkflowExecutionFailedCause,
     StartChildWorkflowExecutionFailedCause,
 )
 from durable_nb.model.failure import WorkflowExecution
 
 
+def may_start_child(state: ExecutionState, initiated_event_id: int) -> bool:
+    """Whether the child is still to be started; asked by whoever carries out START_CHILD, right before it does.
+
+    A parent that closed first starts only children it abandons (temporal-semantics 3.8). On False the child may have
+    been started already by a process that died before it told: then tell (``child_started``), else finish the transfer
+    (``child_not_started``).
+    """
+    child = state.children.get(initiated_event_id)
+    if child is None or child.execution is not None or initiated_event_id not in state.transfers:
+        return False
+    return state.is_open or child.attributes.parent_close_policy is ParentClosePolicy.ABANDON
+
+
 def child_started(tx: Transition, initiated_event_id: int, execution: WorkflowExecution) -> None:
-    """The child runs."""
-    tx.finish_transfer(initiated_event_id)
+    """The child runs. Where the parent closed meanwhile, its policy strikes the child now."""
     state = tx.state
     child = state.children.get(initiated_event_id)
-    if child is None or child.execution is not None or not state.is_open:
+    if not tx.finish_transfer(initiated_event_id) or child is None or child.execution is not None:
         return
     child.execution = execution
     asked = child.attributes
+    if not state.is_open:
+        if asked.parent_close_policy is not ParentClosePolicy.ABANDON:
+            tx.add_transfer(-initiated_event_id, CLOSE_CHILD)
+        return
     tx.record(
-        ChildWorkflowExecutionStarted(
-            asked.namespace, initiated_event_id, execution, asked.workflow_type, asked.header
-        )
+        ChildWorkflowExecutionStarted(asked.namespace, initiated_event_id, execution, asked.workflow_type, asked.header)
     )
 
 
 def child_not_started(tx: Transition, initiated_event_id: int) -> None:
-    """The child's workflow ID is in use."""
-    tx.finish_transfer(initiated_event_id)
+    """The child's workflow ID is in use, or the parent closed before it could start."""
     state = tx.state
     child = state.children.get(initiated_event_id)
-    if child is None or child.execution is not None or not state.is_open:
+    if not tx.finish_transfer(initiated_event_id) or child is None or child.execution is not None or not state.is_open:
         return
+    child.ended = True
     asked = child.attributes
     tx.record(
         StartChildWorkflowExecutionFailed(
@@ -70,22 +85,16 @@ def child_not_started(tx: Transition, initiated_event_id: int) -> None:
     )
 
 
-def child_closed(
-    tx: Transition, initiated_event_id: int, execution: WorkflowExecution, closing: Attributes
-) -> None:
+def child_closed(tx: Transition, initiated_event_id: int, execution: WorkflowExecution, closing: Attributes) -> None:
     """The child's chain of runs has ended with this event."""
     state = tx.state
     child = state.children.get(initiated_event_id)
-    if child is None or not state.is_open:
-        return
-    if any(
-        isinstance(fact.attributes, child_machine.CLOSING) and fact.attributes.initiated_event_id == initiated_event_id
-        for fact in state.buffered
-    ):
+    if child is None or child.ended or not state.is_open:
         return
     if child.execution is None:
         # The end overtook the news of the start; history needs both.
         child_started(tx, initiated_event_id, execution)
+    child.ended = True
     base = (child.attributes.namespace, execution, child.attributes.workflow_type, initiated_event_id, 0)
     tx.record(_child_event(base, closing))
 
@@ -106,9 +115,8 @@ def _child_event(base: tuple[str, WorkflowExecution, str, int, int], closing: At
 
 def signal_delivered(tx: Transition, initiated_event_id: int, found: bool) -> None:
     """The signal to another workflow arrived, or there is no such workflow."""
-    tx.finish_transfer(initiated_event_id)
     asked = tx.state.external_signals.get(initiated_event_id)
-    if asked is None or not tx.state.is_open:
+    if not tx.finish_transfer(initiated_event_id) or asked is None or not tx.state.is_open:
         return
     if found:
         tx.record(ExternalWorkflowExecutionSignaled(initiated_event_id, asked.namespace, asked.workflow_execution))
@@ -126,9 +134,8 @@ def signal_delivered(tx: Transition, initiated_event_id: int, found: bool) -> No
 
 def cancel_delivered(tx: Transition, initiated_event_id: int, found: bool) -> None:
     """The cancel request to another workflow arrived, or there is no such workflow."""
-    tx.finish_transfer(initiated_event_id)
     asked = tx.state.external_cancels.get(initiated_event_id)
-    if asked is None or not tx.state.is_open:
+    if not tx.finish_transfer(initiated_event_id) or asked is None or not tx.state.is_open:
         return
     if found:
         tx.record(

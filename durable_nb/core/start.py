@@ -12,7 +12,7 @@ from durable_nb.model.attributes import (
     WorkflowExecutionStarted,
 )
 from durable_nb.model.enums import ContinueAsNewInitiator
-from durable_nb.model.failure import Failure, WorkflowExecution
+from durable_nb.model.failure import Failure
 from durable_nb.model.payload import Payload
 from durable_nb.model.requests import SignalInput, StartWorkflow
 
@@ -114,7 +114,7 @@ def start_successor(
     last_result: list[Payload] | None = None,
     user_metadata: UserMetadata | None = None,
 ) -> Transition:
-    """The run that follows ``previous`` under the same workflow ID; parent, root, cron and the chain's deadline stay."""
+    """The run that follows ``previous`` under its workflow ID; parent, root, cron and the chain's deadline stay."""
     old = previous.state
     started = old.started
     context = previous.context

@@ -6,7 +6,7 @@ between runs. Instants and durations are integer microseconds.
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from durable_nb.model.attributes import (
     ActivityTaskScheduled,
@@ -24,6 +24,9 @@ from durable_nb.model.payload import Payload
 
 NEVER = 0
 """'No deadline' wherever an instant is expected."""
+
+NOTIFY_PARENT = "notify_parent"
+CLOSE_CHILD = "close_child"
 
 
 class WorkflowTaskState:
@@ -60,11 +63,17 @@ class WorkflowTaskState:
 
 
 class ActivityState:
-    """A pending activity and its current attempt."""
+    """A pending activity and its current attempt.
+
+    ``started_event_id`` is set only for the moment between Started and the closing event, which are written together.
+    ``backs_off`` says that the attempt waits for ``visible_at``; one that waits for a worker does not back off.
+    ``reset_time`` is when a reset scheduled the activity anew, 0 otherwise.
+    """
 
     __slots__ = (
         "attempt",
         "attributes",
+        "backs_off",
         "cancel_requested_event_id",
         "deadline",
         "heartbeat_details",
@@ -72,8 +81,10 @@ class ActivityState:
         "identity",
         "last_failure",
         "owner",
+        "reset_time",
         "scheduled_event_id",
         "scheduled_time",
+        "started_event_id",
         "started_time",
         "token",
         "visible_at",
@@ -94,13 +105,24 @@ class ActivityState:
         self.last_failure: Failure | None = None
         self.cancel_requested_event_id = 0
         self.deadline = NEVER
+        self.started_event_id = 0
+        self.backs_off = False
+        self.reset_time = 0
 
     @property
     def is_started(self) -> bool:
         return self.started_time != 0
 
+    @property
+    def expires_at(self) -> int:
+        """End of the schedule-to-close timeout over all attempts; NEVER without one."""
+        timeout = self.attributes.schedule_to_close_timeout
+        return (self.reset_time or self.scheduled_time) + timeout if timeout else NEVER
+
 
 class TimerState:
+    """A timer. ``fire_at`` is NEVER while its firing is buffered."""
+
     __slots__ = ("fire_at", "started_event_id", "timer_id")
 
     def __init__(self, timer_id: str, started_event_id: int, fire_at: int) -> None:
@@ -110,9 +132,13 @@ class TimerState:
 
 
 class ChildState:
-    """A child from its initiation to its end. ``execution`` is set once it has started."""
+    """A child from its initiation to its end.
 
-    __slots__ = ("attributes", "execution", "initiated_event_id", "started_event_id", "user_metadata")
+    ``execution`` is set as soon as it is known to have started, ``ended`` as soon as it is known to have ended; the
+    events that say so may be buffered for a while.
+    """
+
+    __slots__ = ("attributes", "ended", "execution", "initiated_event_id", "started_event_id", "user_metadata")
 
     def __init__(
         self,
@@ -125,6 +151,7 @@ class ChildState:
         self.user_metadata = user_metadata
         self.started_event_id = 0
         self.execution: WorkflowExecution | None = None
+        self.ended = False
 
 
 class UpdateState:
@@ -140,11 +167,13 @@ class UpdateState:
 class BufferedEvent:
     """Something that arrived while a workflow task was running; it gets its event id when the task ends."""
 
-    __slots__ = ("attributes", "event_time")
+    __slots__ = ("attributes", "event_time", "stored")
 
     def __init__(self, attributes: Attributes, event_time: int) -> None:
         self.attributes = attributes
         self.event_time = event_time
+        self.stored: bytes | None = None
+        """Stored form of the attributes, once it was made: a flood of signals is encoded once each."""
 
 
 class ExecutionState:
@@ -249,7 +278,25 @@ class ExecutionState:
     def add_deadline(self, at: int, kind: str, ref: int | str) -> None:
         """Remember that ``kind`` (timer, activity, workflow_task, run, execution) needs attention at ``at``."""
         if at:
-            heappush(self._deadlines, (at, kind, ref))
+            heap = self._deadlines
+            heappush(heap, (at, kind, ref))
+            if len(heap) > 64 and len(heap) > 4 * (len(self.timers) + len(self.activities)):
+                self._compact_deadlines()
+
+    def _compact_deadlines(self) -> None:
+        """Drop what no longer counts: a long run that cancels far timers must not grow."""
+        kept = {entry for entry in self._deadlines if self._deadline_of(entry[1], entry[2]) == entry[0]}
+        self._deadlines = list(kept)
+        heapify(self._deadlines)
+
+    def begin_execution_at(self, at: int) -> None:
+        """Set when the first workflow task may start; the run timeout counts from there."""
+        self.execution_time = at
+        timeout = self.started.workflow_run_timeout
+        if timeout:
+            self.add_deadline(at + timeout, "run", 0)
+        if self.waits_for_backoff:
+            self.add_deadline(at, "workflow_task", 0)
 
     def next_deadline(self) -> int:
         """Earliest instant at which something of this run is due; NEVER when nothing is."""
@@ -291,7 +338,8 @@ class ExecutionState:
         if task is None:
             return self.execution_time if self.waits_for_backoff else NEVER
         if task.started_time:
-            return task.started_time + self.started.workflow_task_timeout
+            timeout = self.started.workflow_task_timeout
+            return task.started_time + timeout if timeout else NEVER
         return task.visible_at if task.visible_at > task.scheduled_time else NEVER
 
     @property

@@ -1,6 +1,7 @@
-"""What a run's state holds beyond its history, and how it is stored: JSON in ``runs.transient`` and ``activities.state``.
+"""What a run's state holds beyond its history, and its stored form.
 
-A run at rest has nothing here: the column is NULL for nearly every run.
+That form is JSON in the columns ``runs.transient`` and ``activities.state``. A run at rest has nothing
+here: the column is NULL for nearly every run.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ class _StoredActivity(msgspec.Struct, omit_defaults=True, rename="camel"):
     heartbeat_time: int = 0
     heartbeat_details: list[Payload] | None = None
     last_failure: Failure | None = None
+    backs_off: bool = False
+    reset_time: int = 0
 
 
 _encoder = msgspec.json.Encoder()
@@ -58,11 +61,14 @@ def encode(state: ExecutionState) -> bytes | None:
         stored.task = _StoredTask(
             task.attempt, task.scheduled_time, task.visible_at, task.started_time, task.last_failure
         )
-    stored.buffered = [
-        _StoredBuffered(b.attributes.event_type, b.event_time, msgspec.Raw(encode_attributes(b.attributes)))
-        for b in state.buffered
-    ]
+    stored.buffered = [_stored_buffered(fact) for fact in state.buffered]
     return _encoder.encode(stored)
+
+
+def _stored_buffered(fact: BufferedEvent) -> _StoredBuffered:
+    if fact.stored is None:
+        fact.stored = encode_attributes(fact.attributes)
+    return _StoredBuffered(fact.attributes.event_type, fact.event_time, msgspec.Raw(fact.stored))
 
 
 def restore(state: ExecutionState, stored: bytes | None) -> None:
@@ -76,6 +82,7 @@ def restore(state: ExecutionState, stored: bytes | None) -> None:
             task = WorkflowTaskState(0, value.task.attempt, value.task.scheduled_time, value.task.visible_at)
             state.workflow_task = task
         task.attempt = value.task.attempt
+        task.scheduled_time = value.task.scheduled_time
         task.visible_at = value.task.visible_at
         task.started_time = value.task.started_time
         task.last_failure = value.task.last_failure
@@ -94,6 +101,8 @@ def encode_activity(activity: ActivityState) -> bytes:
             activity.heartbeat_time,
             activity.heartbeat_details,
             activity.last_failure,
+            activity.backs_off,
+            activity.reset_time,
         )
     )
 
@@ -106,3 +115,5 @@ def restore_activity(activity: ActivityState, stored: bytes) -> None:
     activity.heartbeat_time = value.heartbeat_time
     activity.heartbeat_details = value.heartbeat_details
     activity.last_failure = value.last_failure
+    activity.backs_off = value.backs_off
+    activity.reset_time = value.reset_time

@@ -6,18 +6,18 @@ dropped together with the state it changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
 from durable_nb.core import transient
 from durable_nb.core.fold import apply
-from durable_nb.core.state import NEVER, ActivityState, BufferedEvent, ExecutionState
+from durable_nb.core.machines import child as child_machine
+from durable_nb.core.state import CLOSE_CHILD, NEVER, ActivityState, BufferedEvent, ExecutionState
 from durable_nb.model.attributes import (
     ActivityTaskCanceled,
     ActivityTaskCompleted,
     ActivityTaskFailed,
-    ActivityTaskStarted,
     ActivityTaskTimedOut,
     Attributes,
     UserMetadata,
@@ -74,8 +74,9 @@ class Transition:
     """Collects what one step changes of one run.
 
     ``started_activities`` are attempts to hand to a worker once the transition is committed, ``queued_activities``
-    those that are ours but wait for a slot, ``transfers`` what other runs must hear of. ``successor`` is the first
-    transition of the run that follows this one (continue-as-new, retry, cron); it commits in the same unit.
+    those that are ours but wait for a slot, ``unused_leases`` those for which a slot was taken but which the run's
+    end overtook. ``transfers`` is what other runs must hear of. ``successor`` is the first transition of the run that
+    follows this one (continue-as-new, retry, cron); it commits in the same unit.
     """
 
     __slots__ = (
@@ -96,6 +97,7 @@ class Transition:
         "successor",
         "touched",
         "transfers",
+        "unused_leases",
     )
 
     def __init__(self, state: ExecutionState, now: int, context: Context) -> None:
@@ -111,6 +113,7 @@ class Transition:
         self.attempts: list[AttemptRow] = []
         self.started_activities: list[ActivityState] = []
         self.queued_activities: list[ActivityState] = []
+        self.unused_leases: list[ActivityState] = []
         self.transfers: dict[int, str] = {}
         self.delete_transfers: list[int] = []
         self.successor: Transition | None = None
@@ -146,7 +149,7 @@ class Transition:
             self.touched = True
             self.state.buffered += [BufferedEvent(fact, self.now) for fact in facts]
             return
-        self._append_linked([BufferedEvent(fact, self.now) for fact in facts])
+        self._append_linked(facts)
         self.schedule_workflow_task()
 
     def flush_buffered(self) -> bool:
@@ -155,22 +158,20 @@ class Transition:
         if not buffered:
             return False
         self.state.buffered = []
-        self._append_linked(buffered)
+        self._append_linked(fact.attributes for fact in buffered)
         return True
 
-    def _append_linked(self, facts: list[BufferedEvent]) -> None:
+    def _append_linked(self, facts: Iterable[Attributes]) -> None:
         """Append facts, filling in the ids of events that were not known when the facts arrived."""
-        started: dict[int, int] = {}
-        for fact in facts:
-            attributes = fact.attributes
+        for attributes in facts:
             kind = type(attributes)
-            if kind in _CLOSES_ACTIVITY:
-                attributes.started_event_id = started.get(attributes.scheduled_event_id, 0)  # type: ignore[attr-defined]
-            elif kind.__name__.startswith("ChildWorkflowExecution") and hasattr(attributes, "started_event_id"):
-                attributes.started_event_id = self.state.children[attributes.initiated_event_id].started_event_id  # type: ignore[attr-defined]
-            event = self.append(attributes)
-            if kind is ActivityTaskStarted:
-                started[attributes.scheduled_event_id] = event.event_id  # type: ignore[attr-defined]
+            if kind in CLOSES_ACTIVITY:
+                activity = self.state.activities[attributes.scheduled_event_id]  # type: ignore[attr-defined]
+                attributes.started_event_id = activity.started_event_id  # type: ignore[attr-defined]
+            elif kind in CLOSES_CHILD:
+                child = self.state.children[attributes.initiated_event_id]  # type: ignore[attr-defined]
+                attributes.started_event_id = child.started_event_id  # type: ignore[attr-defined]
+            self.append(attributes)
 
     def schedule_workflow_task(self) -> None:
         """Make sure that workflow code will be woken: append WorkflowTaskScheduled unless one is pending."""
@@ -214,7 +215,7 @@ class Transition:
                 attributes.activity_type,
                 activity.visible_at,
                 activity.started_time,
-                self.now,
+                max(self.now, activity.started_time),
                 outcome,
                 activity.identity,
                 _json.encode(failure) if failure is not None else None,
@@ -228,10 +229,13 @@ class Transition:
         self.transfers[transfer_id] = kind
         self.state.transfers[transfer_id] = kind
 
-    def finish_transfer(self, transfer_id: int) -> None:
-        """The other run knows."""
-        if self.state.transfers.pop(transfer_id, None) is not None:
+    def finish_transfer(self, transfer_id: int) -> bool:
+        """The other run knows; False when that was known before."""
+        if self.state.transfers.pop(transfer_id, None) is None:
+            return False
+        if self.transfers.pop(transfer_id, None) is None:
             self.delete_transfers.append(transfer_id)
+        return True
 
     @property
     def is_empty(self) -> bool:
@@ -286,7 +290,9 @@ class Transition:
             )
         write.had_workflow_task = had_row
         if self.transfers:
-            write.put_transfers = [TransferRow(i, kind, process_key, b"") for i, kind in self.transfers.items()]
+            write.put_transfers = [
+                TransferRow(i, kind, process_key, _transfer_body(state, i, kind)) for i, kind in self.transfers.items()
+            ]
         if self.delete_transfers:
             write.delete_transfers = self.delete_transfers
         return write
@@ -312,7 +318,16 @@ class Transition:
         return True
 
 
-_CLOSES_ACTIVITY = frozenset({ActivityTaskCompleted, ActivityTaskFailed, ActivityTaskTimedOut, ActivityTaskCanceled})
+CLOSES_ACTIVITY = frozenset({ActivityTaskCompleted, ActivityTaskFailed, ActivityTaskTimedOut, ActivityTaskCanceled})
+CLOSES_CHILD = frozenset(child_machine.CLOSING)
+
+
+def _transfer_body(state: ExecutionState, transfer_id: int, kind: str) -> bytes:
+    """What the history does not say: the run ID of a child whose start came after the end of its parent."""
+    if kind != CLOSE_CHILD:
+        return b""
+    child = state.children[-transfer_id]
+    return child.execution.run_id.encode() if child.execution is not None else b""
 
 
 def run_row(state: ExecutionState) -> RunRow:

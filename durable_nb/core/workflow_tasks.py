@@ -9,7 +9,7 @@ is committed first, and what arrives meanwhile is buffered.
 
 from __future__ import annotations
 
-from durable_nb.core import commands
+from durable_nb.core import commands, refusals
 from durable_nb.core.state import ExecutionState, WorkflowTaskState
 from durable_nb.core.transition import Transition
 from durable_nb.model.attributes import (
@@ -22,7 +22,7 @@ from durable_nb.model.attributes import (
 )
 from durable_nb.model.commands import WorkflowTaskCompletion, WorkflowTaskFailure
 from durable_nb.model.enums import TimeoutType, WorkflowTaskFailedCause
-from durable_nb.model.events import TERMINAL_EVENT_TYPES, Event
+from durable_nb.model.events import Event
 from durable_nb.model.failure import Failure
 
 FIRST_RETRY_DELAY = 1_000_000
@@ -47,13 +47,30 @@ class OpenTask:
 def can_begin(state: ExecutionState, now: int) -> bool:
     """Whether a workflow task is open, not started, and not held back by the delay after a failure."""
     task = state.workflow_task
-    return task is not None and not task.is_started and task.visible_at <= now
+    return task is not None and not task.started_time and task.visible_at <= now
+
+
+def can_begin_speculative(state: ExecutionState) -> bool:
+    """Whether a task may be made for updates: the run is open, idle, and past its start delay or back-off."""
+    return state.is_open and state.workflow_task is None and not state.waits_for_backoff
+
+
+def is_current(state: ExecutionState, open_task: OpenTask) -> bool:
+    """Whether a held task is still the run's own: not timed out, taken over, or ended with the run."""
+    task = state.workflow_task
+    if task is None or not task.started_time or task.attempt != open_task.attempt:
+        return False
+    if task.scheduled_event_id:
+        return task.scheduled_event_id == open_task.scheduled_event_id
+    return bool(open_task.events) and task.started_time == open_task.events[-1].event_time
 
 
 def begin(tx: Transition, speculative: bool = False) -> OpenTask:
     """Start the open workflow task; ``speculative`` makes one for updates where none is open."""
     state = tx.state
     task = state.workflow_task
+    if (task is None and not speculative) or (task is not None and task.started_time):
+        raise AssertionError("no workflow task can begin: none is open, or it has started")
     next_id = state.next_event_id
     attempt = 1 if task is None else task.attempt
     events: list[Event] = []
@@ -70,9 +87,7 @@ def begin(tx: Transition, speculative: bool = False) -> OpenTask:
         next_id += 1
     else:
         scheduled_id = task.scheduled_event_id
-    suggest = (
-        next_id > tx.context.suggest_continue_as_new_at or state.history_size > SUGGEST_CONTINUE_AS_NEW_SIZE
-    )
+    suggest = next_id > tx.context.suggest_continue_as_new_at or state.history_size > SUGGEST_CONTINUE_AS_NEW_SIZE
     events.append(
         Event(
             next_id,
@@ -99,9 +114,7 @@ def hold(tx: Transition, open_task: OpenTask) -> None:
     state.add_deadline(state.workflow_task_deadline(), "workflow_task", 0)
 
 
-def complete(
-    tx: Transition, open_task: OpenTask, completion: WorkflowTaskCompletion
-) -> WorkflowTaskFailure | None:
+def complete(tx: Transition, open_task: OpenTask, completion: WorkflowTaskCompletion) -> WorkflowTaskFailure | None:
     """Turn the commands into events; refused when something arrived that the code must see before it closes the run.
 
     Returns
@@ -112,20 +125,18 @@ def complete(
     asked = completion.commands
     if open_task.speculative and open_task.events and not asked and not completion.force_new_task:
         return None  # Every update was rejected: nothing happened.
-    if state.buffered and any(command.attributes.event_type in TERMINAL_EVENT_TYPES for command in asked):
+    if state.buffered and refusals.overlooks(state, asked):
         refusal = WorkflowTaskFailure(WorkflowTaskFailedCause.UNHANDLED_COMMAND, Failure())
         fail(tx, open_task, refusal)
         return refusal
-    refused = commands.check(state, asked)
+    refused = refusals.check(state, asked)
     if refused is not None:
         fail(tx, open_task, refused)
         return refused
     _append_start(tx, open_task)
     metadata: SdkMetadata | None = None if state.sdk_metadata_recorded else completion.sdk_metadata
     completed = tx.append(
-        WorkflowTaskCompleted(
-            open_task.scheduled_event_id, open_task.started_event_id, tx.context.identity, metadata
-        )
+        WorkflowTaskCompleted(open_task.scheduled_event_id, open_task.started_event_id, tx.context.identity, metadata)
     )
     commands.append_all(tx, asked, completed.event_id, open_task.scheduled_event_id)
     if state.is_open and (tx.flush_buffered() or completion.force_new_task):
@@ -167,9 +178,7 @@ def time_out(tx: Transition) -> None:
     if task is None or not task.is_started:
         return
     if task.scheduled_event_id:
-        tx.append(
-            WorkflowTaskTimedOut(task.scheduled_event_id, task.started_event_id, TimeoutType.START_TO_CLOSE)
-        )
+        tx.append(WorkflowTaskTimedOut(task.scheduled_event_id, task.started_event_id, TimeoutType.START_TO_CLOSE))
     state.workflow_task = None
     tx.flush_buffered()
     _retry(tx, task.attempt, Failure(message="workflow task timed out", source="Server"), delay=False)
@@ -181,8 +190,14 @@ def retry_now(tx: Transition) -> bool:
     if task is None or task.is_started or task.visible_at <= tx.now:
         return False
     task.visible_at = tx.now
-    tx.touched = True
+    make_ready(tx, task)
     return True
+
+
+def make_ready(tx: Transition, task: WorkflowTaskState) -> None:
+    """The delay after a failure is over: from now on the task waits for a worker only."""
+    task.scheduled_time = task.visible_at
+    tx.touched = True
 
 
 def _append_start(tx: Transition, open_task: OpenTask) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -28,7 +29,7 @@ class ManualClock:
 
     def __init__(self, now: int = 1_700_000_000_000_000) -> None:
         self._now = now
-        self.on_change: list = []
+        self.on_change: list[Callable[[], None]] = []
 
     def now(self) -> int:
         return self._now
@@ -36,5 +37,22 @@ class ManualClock:
     def advance(self, microseconds: int) -> None:
         """Move forward (or, to test clock jumps, back)."""
         self._now += microseconds
+        for callback in list(self.on_change):
+            callback()
+
+
+class SkippingClock:
+    """The machine's clock plus what was skipped: time flows by itself, and jumps forward on request."""
+
+    def __init__(self) -> None:
+        self._skipped = 0
+        self.on_change: list[Callable[[], None]] = []
+
+    def now(self) -> int:
+        return time.time_ns() // 1000 + self._skipped
+
+    def advance(self, microseconds: int) -> None:
+        """Jump forward."""
+        self._skipped += max(microseconds, 0)
         for callback in list(self.on_change):
             callback()

@@ -221,6 +221,7 @@ def _open_successor(engine: Engine, first: Transition) -> None:
     slot = RunSlot(first.state.run_key)
     slot.state = first.state
     slot.unsent = list(first.events)
+    slot.epoch = engine.epoch
     engine.adopt_slot(slot)
     if first.state.wake_at:
         engine.on_wake_at(first.state.wake_at)

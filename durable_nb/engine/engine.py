@@ -81,11 +81,14 @@ class Engine:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stopped = False
         self._in_flight = 0
-        self._settled: list[asyncio.Future[None]] = []
         self._calls: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._calls_scheduled = False
         self._thread_id = threading.get_ident()
+        self.epoch = 0
+        """Grows whenever another process was seen to have written."""
         local = store.url.startswith("memory")
+        self._has_company = not local  # A memory store belongs to one engine.
+        self._token = store.change_token()
         self.writer = (InlineWriter if local else GroupCommitWriter)(store, loop, self._committed)
 
     # -- small services --------------------------------------------------------------------------------------------
@@ -177,6 +180,7 @@ class Engine:
         slot = RunSlot(state.run_key)
         slot.state = state
         slot.opening = tx
+        slot.epoch = self.epoch
         slot.inputs.extend(inputs)
         slot.queued = True
         self.slots[state.run_key] = slot
@@ -270,6 +274,7 @@ class Engine:
 
     def _drain(self) -> None:
         self._drain_scheduled = False
+        self.notice_changes()
         batch: list[tuple[Unit, Any]] = []
         ready = self._ready
         for _ in range(len(ready)):
@@ -286,11 +291,31 @@ class Engine:
             self._in_flight += len(batch)
             self.writer.submit(batch)
 
+    def notice_changes(self) -> None:
+        """Begin a new epoch when another process has written: what is cached is then checked before it is used."""
+        if self._has_company:
+            token = self.store.change_token()
+            if token != self._token:
+                self._token = token
+                self.epoch += 1
+
+    def _is_current(self, slot: RunSlot) -> bool:
+        """Whether the cached state is still the stored one."""
+        state = slot.state
+        if slot.epoch == self.epoch or slot.opening is not None or state is None:
+            return True
+        slot.epoch = self.epoch
+        row = self.store.find_run(state.namespace, state.workflow_id, state.run_id)
+        return row is not None and row.version == state.version
+
     def _needs_loading(self, slot: RunSlot) -> bool:
         state = slot.state
         if state is None:
+            slot.epoch = self.epoch
             return True
         port = slot.port
+        if not self._is_current(slot):
+            slot.reload = True
         if slot.reload or (port is not None and state.is_open and self._lost_instance(slot, port)):
             self.unindex(slot)
             slot.forget()
@@ -396,11 +421,6 @@ class Engine:
                     self._lost_race(slot, step, conflict)
                 if slot.inputs:
                     self._requeue(slot)
-        if not self._in_flight and self._settled:
-            for future in self._settled:
-                if not future.done():
-                    future.set_result(None)
-            self._settled.clear()
 
     def _lost_race(self, slot: RunSlot, step: Step, conflict: Conflict) -> None:
         """Another process was faster: decide again on what it left."""
@@ -443,13 +463,20 @@ class Engine:
 
     # -- the end ---------------------------------------------------------------------------------------------------
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing goes on by itself: no step, no commit, no workflow task held, no attempt running."""
+        return not (
+            self._in_flight
+            or self._ready
+            or any(entry.running for entry in self.workers.entries)
+            or any(slot.is_busy and (slot.inputs or slot.open_task or slot.phase != IDLE) for slot in self.slots.values())
+        )
+
     async def settle(self) -> None:
-        """Wait until nothing is being written."""
-        while self._in_flight or self._ready:
-            future: asyncio.Future[None] = self.loop.create_future()
-            self._settled.append(future)
-            self._schedule_drain()
-            await future
+        """Wait until no step is ready and nothing is being read or written."""
+        while self._in_flight or self._ready or any(slot.phase != IDLE for slot in self.slots.values()):
+            await asyncio.sleep(0)
 
     def stop(self) -> None:
         """Write what was decided, then take no more work. What waits is refused; it was not acknowledged."""

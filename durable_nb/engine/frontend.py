@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from durable_nb.core import cron, describe
 from durable_nb.core.reset import ResetError, reset
 from durable_nb.core.start import start
+from durable_nb.engine import mailbox
 from durable_nb.engine.inputs import (
     ActivityEnded,
     CancelRequest,
@@ -139,6 +140,17 @@ class Frontend:
             return ask.StartedWorkflow(row.run_id, row.first_execution_run_id, False)
         raise WorkflowAlreadyStartedError(row.workflow_id, row.workflow_type, run_id=row.run_id)
 
+    async def serves(self, run_key: int) -> bool:
+        """Whether a worker of this process has the run's workflow type."""
+        slot = self._engine.slots.get(run_key)
+        state = slot.state if slot is not None else None
+        if state is None:
+            state = await self._push(run_key, Describe, lambda loaded: loaded.state)
+        started = state.started
+        return (
+            self._engine.workers.for_workflow(state.namespace, started.task_queue, started.workflow_type) is not None
+        )
+
     # -- talking to a run ------------------------------------------------------------------------------------------
 
     async def signal_workflow(self, request: ask.SignalWorkflow) -> None:
@@ -161,11 +173,15 @@ class Frontend:
             )
             if refused:
                 return ask.QueryResult(rejected=status)
+        if not await self.serves(key) and mailbox.has_company(self._engine):
+            return await mailbox.ask_query(self._engine, key, request)
         answer: QueryAnswer = await self._push(key, Query, QueryRequest(request.name, request.args, request.header))
         return ask.QueryResult(result=answer.result, failure=answer.failure)
 
     async def update_workflow(self, request: ask.UpdateWorkflow) -> ask.UpdateResult:
         key = await self._find(request.target)
+        if not await self.serves(key) and mailbox.has_company(self._engine):
+            return await mailbox.ask_update(self._engine, key, request)
         run_id, outcome = await self._push(key, _update_of(request))
         return ask.UpdateResult(run_id, outcome)
 

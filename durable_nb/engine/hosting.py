@@ -15,9 +15,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from durable_nb.engine.clock import Clock, ManualClock, SystemClock
+from durable_nb.engine.clock import Clock, ManualClock, SkippingClock, SystemClock
 from durable_nb.engine.engine import SUGGEST_CONTINUE_AS_NEW, Engine
 from durable_nb.engine.frontend import Bridge, Frontend
+from durable_nb.engine.mailbox import Mailbox
 from durable_nb.engine.notices import Listener
 from durable_nb.engine.ports import WorkerPort
 from durable_nb.engine.upkeep import Upkeep
@@ -62,10 +63,11 @@ class EngineHandle:
             identity=self.identity,
             suggest_continue_as_new_at=_suggestion(self.store),
         )
-        self.upkeep = Upkeep(self.engine)
-        self.frontend = Bridge(Frontend(self.engine), self.loop)
+        frontend = Frontend(self.engine)
+        self.upkeep = Upkeep(self.engine, Mailbox(self.engine, frontend))
+        self.frontend = Bridge(frontend, self.loop)
         self.upkeep.start()
-        if isinstance(self.clock, ManualClock):
+        if isinstance(self.clock, ManualClock | SkippingClock):
             self.clock.on_change.append(lambda: self.call_soon(self.upkeep.turn))
 
     @property

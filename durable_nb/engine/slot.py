@@ -42,6 +42,7 @@ class RunSlot:
     """
 
     __slots__ = (
+        "epoch",
         "inputs",
         "open_task",
         "opening",
@@ -67,6 +68,8 @@ class RunSlot:
         self.open_task: OpenTask | None = None
         self.updates: dict[str, PendingUpdate] = {}
         self.rejections: list[tuple[PendingUpdate, Any]] = []
+        self.epoch = 0
+        """The engine's epoch in which the cached state was last known to be the stored one."""
         self.reload = False
         """The cached instance can no longer be trusted: load and replay before the next step."""
         self.opening: Transition | None = None

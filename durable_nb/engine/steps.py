@@ -72,8 +72,12 @@ class Step:
             item.apply(self.tx, self.slot)
         except RPCError as refusal:
             item.fail(refusal)
-        else:
+            return
+        except Exception:
+            # The step is given up; its caller must hear of it with the others.
             self.inputs.append(item)
+            raise
+        self.inputs.append(item)
 
     # -- workflow tasks --------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from durable_nb.model.records import ReadyTask
 
 if TYPE_CHECKING:
     from durable_nb.engine.engine import Engine
+    from durable_nb.engine.mailbox import Mailbox
 
 logger = logging.getLogger("durable_nb.engine")
 
@@ -26,23 +27,30 @@ LEASE = 20 * SECOND
 """A process whose heartbeat is older than this is dead. A C call that holds the interpreter for seconds must not look
 like death, so it is generous; a process that really died is noticed at once by its file lock."""
 
-HEARTBEAT_EVERY = 5 * SECOND
-LOOK_FOR_DEAD_EVERY = 2 * SECOND
+HEARTBEAT_SECONDS = 5.0
+LOOK_FOR_DEAD_SECONDS = 2.0
 POLL_SECONDS = 0.05
+LONG_PAUSE_SECONDS = 5.0
+"""A turn that comes this late means that the machine slept or the interpreter was held: others slept too, so nobody is
+declared dead before everybody had time for a heartbeat."""
+
 BATCH = 500
 
 
 class Upkeep:
     """Runs on the engine's loop from ``start`` to ``stop``."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, mailbox: Mailbox) -> None:
         self._engine = engine
+        self.mailbox = mailbox
         self._wake_at = 0
         self._changed = asyncio.Event()
         self._look = True
-        self._token = 0
-        self._next_heartbeat = 0
-        self._next_look_for_dead = 0
+        self._epoch = 0
+        self._next_heartbeat = 0.0
+        self._next_look_for_dead = 0.0
+        self._last_turn = 0.0
+        self._dead: list[int] = []
         self._task: asyncio.Task[None] | None = None
         self._warned: set[tuple[str, str]] = set()
         engine.on_wake_at = self.alarm
@@ -50,9 +58,9 @@ class Upkeep:
     def start(self) -> None:
         """Find what was left unfinished, then keep looking."""
         engine = self._engine
-        self._token = engine.store.change_token()
         self._wake_at = engine.store.next_wake()
-        self._next_heartbeat = engine.clock.now() + HEARTBEAT_EVERY
+        self._last_turn = engine.loop.time()
+        self._next_heartbeat = self._last_turn + HEARTBEAT_SECONDS
         self._task = engine.spawn(self._run())
 
     def alarm(self, at: int) -> None:
@@ -102,16 +110,24 @@ class Upkeep:
         now = engine.clock.now()
         if self._wake_at and self._wake_at <= now:
             self._wake_due(now)
-        if now >= self._next_heartbeat:
-            self._next_heartbeat = now + HEARTBEAT_EVERY
+        # Leases are measured on the monotonic clock: a wall clock that jumps must not kill anybody.
+        turn = engine.loop.time()
+        if turn - self._last_turn > LONG_PAUSE_SECONDS:
+            self._next_heartbeat = turn
+            self._next_look_for_dead = turn + 2 * HEARTBEAT_SECONDS
+        self._last_turn = turn
+        if turn >= self._next_heartbeat:
+            self._next_heartbeat = turn + HEARTBEAT_SECONDS
             engine.spawn(self._heartbeat(now))
-        if now >= self._next_look_for_dead:
-            self._next_look_for_dead = now + LOOK_FOR_DEAD_EVERY
+        if turn >= self._next_look_for_dead:
+            self._next_look_for_dead = turn + LOOK_FOR_DEAD_SECONDS
+            self._dead = engine.store.dead_owners(now, LEASE)
             self._look = True
-        token = engine.store.change_token()
-        if token != self._token:
-            self._token = token
+        engine.notice_changes()
+        if engine.epoch != self._epoch:
+            self._epoch = engine.epoch
             self._look = True
+            self.mailbox.look()
             self._wake_at = engine.store.next_wake()
             if engine.watchers:
                 engine.watchers.look()
@@ -146,7 +162,7 @@ class Upkeep:
     def _find_work(self, now: int) -> None:
         engine = self._engine
         store = engine.store
-        dead = store.dead_owners(now, LEASE)
+        dead = self._dead
         found: dict[int, None] = {}
         for task in store.ready_workflow_tasks(now, dead, BATCH):
             if self._serves(task, workflow=True):

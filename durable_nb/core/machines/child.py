@@ -1,7 +1,9 @@
 """A child workflow, seen from its parent::
 
-    none ──Initiated──▶ initiated ──ChildStarted──▶ started ──Completed / Failed / Canceled / TimedOut / Terminated──▶ none
+    none ──Initiated──▶ initiated ──ChildStarted──▶ started ──Completed / Failed / …──▶ none
                             └──StartChildFailed──▶ none
+
+The five ends are Completed, Failed, Canceled, TimedOut and Terminated. Further runs of the child's chain do not show.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ A closed run accepts no event (invariant of this table).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from durable_nb.core.machines.machine import Table
 from durable_nb.core.state import ExecutionState
 from durable_nb.model.attributes import (
@@ -28,6 +30,7 @@ from durable_nb.model.attributes import (
 )
 from durable_nb.model.enums import WorkflowExecutionStatus
 from durable_nb.model.events import Event
+from durable_nb.model.payload import Payload
 
 CLOSING: dict[type[Attributes], WorkflowExecutionStatus] = {
     WorkflowExecutionCompleted: WorkflowExecutionStatus.COMPLETED,
@@ -66,7 +69,6 @@ def _started(state: ExecutionState, event: Event) -> None:
     state.started = attributes
     state.user_metadata = event.user_metadata
     state.start_time = event.event_time
-    state.execution_time = event.event_time + attributes.first_workflow_task_backoff
     state.first_execution_run_id = attributes.first_execution_run_id or state.run_id
     if attributes.memo:
         state.memo = dict(attributes.memo)
@@ -74,11 +76,8 @@ def _started(state: ExecutionState, event: Event) -> None:
     if attributes.search_attributes:
         state.search_attributes = dict(attributes.search_attributes)
         state.search_attributes_changed = True
-    if attributes.workflow_run_timeout:
-        state.add_deadline(state.execution_time + attributes.workflow_run_timeout, "run", 0)
     state.add_deadline(attributes.workflow_execution_expiration_time, "execution", 0)
-    if attributes.first_workflow_task_backoff:
-        state.add_deadline(state.execution_time, "workflow_task", 0)
+    state.begin_execution_at(event.event_time + attributes.first_workflow_task_backoff)
 
 
 def _signaled(state: ExecutionState, event: Event) -> None:
@@ -99,23 +98,30 @@ def _marker(state: ExecutionState, event: Event) -> None:
 
 def _search_attributes(state: ExecutionState, event: Event) -> None:
     TABLE.next_state(state_of(state), UpsertWorkflowSearchAttributes, event.event_id)
-    _merge(state.search_attributes, event.attributes.search_attributes or {})  # type: ignore[attr-defined]
+    changes: dict[str, Payload] = event.attributes.search_attributes or {}  # type: ignore[attr-defined]
+    for name, payload in changes.items():
+        if _is_null(payload) or payload.data == b"[]":  # The old, untyped way to unset one is an empty list.
+            state.search_attributes.pop(name, None)
+        else:
+            state.search_attributes[name] = payload
     state.search_attributes_changed = True
 
 
 def _memo(state: ExecutionState, event: Event) -> None:
     TABLE.next_state(state_of(state), WorkflowPropertiesModified, event.event_id)
-    _merge(state.memo, event.attributes.upserted_memo or {})  # type: ignore[attr-defined]
+    changes: dict[str, Payload] = event.attributes.upserted_memo or {}  # type: ignore[attr-defined]
+    for name, payload in changes.items():
+        if _is_null(payload):
+            state.memo.pop(name, None)
+        else:
+            state.memo[name] = payload
     state.memo_changed = True
 
 
-def _merge(into: dict, changes: dict) -> None:
-    """Upsert; a null payload removes its key."""
-    for name, payload in changes.items():
-        if payload.metadata.get("encoding") == b"binary/null" or payload.data in (b"null", b"[]"):
-            into.pop(name, None)
-        else:
-            into[name] = payload
+def _is_null(payload: Payload) -> bool:
+    """Whether the payload is None, which removes what it is upserted over."""
+    encoding = payload.metadata.get("encoding")
+    return encoding == b"binary/null" or (encoding == b"json/plain" and payload.data == b"null")
 
 
 def _closed(state: ExecutionState, event: Event) -> None:
@@ -127,7 +133,7 @@ def _closed(state: ExecutionState, event: Event) -> None:
     state.workflow_task = None
 
 
-APPLY = {
+APPLY: dict[type[Attributes], Callable[[ExecutionState, Event], None]] = {
     WorkflowExecutionStarted: _started,
     WorkflowExecutionSignaled: _signaled,
     WorkflowExecutionCancelRequested: _cancel_requested,

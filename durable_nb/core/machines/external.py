@@ -2,6 +2,8 @@
 
     none ──SignalExternalInitiated──▶ pending ──ExternalSignaled / SignalExternalFailed──▶ none
     none ──RequestCancelExternalInitiated──▶ pending ──ExternalCancelRequested / RequestCancelExternalFailed──▶ none
+
+Each request is named by the id of its Initiated event.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """A timer::
 
     none ──Started──▶ pending ──Fired / Canceled──▶ none
+
+A timer born and canceled within one workflow task leaves no event and so never gets here.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""An update, from its acceptance (before that it is not durable; a rejected one leaves no event)::
+"""An update, from its acceptance::
 
     none ──Accepted──▶ accepted ──Completed──▶ completed
+
+Before it is accepted an update is not durable; a rejected one leaves no event. An ID is never used again in a run.
 """
 
 from __future__ import annotations

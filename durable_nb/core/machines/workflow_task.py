@@ -28,8 +28,6 @@ TABLE = Table(
         ("started", WorkflowTaskCompleted): "none",
         ("started", WorkflowTaskFailed): "none",
         ("started", WorkflowTaskTimedOut): "none",
-        ("scheduled", WorkflowTaskTimedOut): "none",
-        ("scheduled", WorkflowTaskFailed): "none",
     },
 )
 
@@ -43,29 +41,27 @@ def state_of(state: ExecutionState) -> str:
 
 
 def _scheduled(state: ExecutionState, event: Event) -> None:
-    if state_of(state) != "none" or not state.is_open:
-        raise IllegalTransitionError("workflow task", state_of(state), WorkflowTaskScheduled, event.event_id)
-    transient = state.workflow_task
-    attributes: WorkflowTaskScheduled = event.attributes  # type: ignore[assignment]
-    if transient is not None:
-        transient.scheduled_event_id = event.event_id
+    task = state.workflow_task
+    if task is not None:
+        if task.scheduled_event_id:
+            raise IllegalTransitionError("workflow task", state_of(state), WorkflowTaskScheduled, event.event_id)
+        task.scheduled_event_id = event.event_id  # A transient task becomes part of the history.
         return
+    attributes: WorkflowTaskScheduled = event.attributes  # type: ignore[assignment]
     state.workflow_task = WorkflowTaskState(event.event_id, attributes.attempt, event.event_time, event.event_time)
 
 
 def _started(state: ExecutionState, event: Event) -> None:
     task = state.workflow_task
-    if task is None or state_of(state) != "scheduled":
+    if task is None or not task.scheduled_event_id or task.started_event_id:
         raise IllegalTransitionError("workflow task", state_of(state), WorkflowTaskStarted, event.event_id)
     task.started_event_id = event.event_id
     task.started_time = event.event_time
-    if state.started.workflow_task_timeout:
-        state.add_deadline(event.event_time + state.started.workflow_task_timeout, "workflow_task", 0)
 
 
 def _completed(state: ExecutionState, event: Event) -> None:
     task = state.workflow_task
-    if task is None or state_of(state) != "started":
+    if task is None or not task.started_event_id:
         raise IllegalTransitionError("workflow task", state_of(state), WorkflowTaskCompleted, event.event_id)
     state.previous_started_event_id = task.started_event_id
     if event.attributes.sdk_metadata is not None:  # type: ignore[attr-defined]
