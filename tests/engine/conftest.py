@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ class Driver:
         return [event.event_type.title for event in await self.events(workflow_id, run_id)]
 
     async def settle(self) -> None:
+        await asyncio.sleep(0)
         await self.handle.engine.settle()
 
 

@@ -124,7 +124,12 @@ class ScriptedWorker:
         del history[task.events[0].event_id - 1 :]
         history += task.events
         asked = self.scripts[task.workflow_type](history)
-        recorded = sum(1 for event in history if getattr(event.attributes, "workflow_task_completed_event_id", 0))
+        recorded = sum(
+            1
+            for event in history
+            if getattr(event.attributes, "workflow_task_completed_event_id", 0)
+            and not hasattr(event.attributes, "initiated_event_id")
+        )
         commands = [Command(attributes) for attributes in asked[recorded:]]
         rejected = {}
         for update in task.updates:
