@@ -15,6 +15,7 @@ import threading
 import uuid
 from collections import OrderedDict, deque
 from collections.abc import Callable, Coroutine, Sequence
+from itertools import islice
 from typing import Any
 
 from durable_nb.core.loading import load
@@ -37,6 +38,12 @@ logger = logging.getLogger("durable_nb.engine")
 
 RUN_KEY_BLOCK = 1000
 """Run keys reserved at a time: one small commit for a thousand starts."""
+
+RESTING_RUNS = 200
+"""Cached runs above which those at rest are evicted."""
+
+EVICTION_LOOK = 64
+"""Cached runs that are looked at after a commit, besides two for each that it wrote."""
 
 SUGGEST_CONTINUE_AS_NEW = 10_240
 RETRY_AFTER_FAULT = 1.0
@@ -166,8 +173,6 @@ class Engine:
         slot = self.slots.get(run_key)
         if slot is None:
             slot = self.slots[run_key] = RunSlot(run_key)
-            if len(self.slots) > self.max_cached_runs:
-                self._shrink()
         slot.inputs.append(item)
         if not slot.queued and slot.phase == IDLE:
             slot.queued = True
@@ -185,8 +190,6 @@ class Engine:
         slot.queued = True
         self.slots[state.run_key] = slot
         self._index(slot)
-        if len(self.slots) > self.max_cached_runs:
-            self._shrink()
         self._ready.append(slot)
         self._schedule_drain()
 
@@ -255,15 +258,22 @@ class Engine:
         slot.forget()
         self.slots.pop(slot.run_key, None)
 
-    def _shrink(self) -> None:
-        """Evict runs that were not touched for the longest time; one that is busy stays."""
-        excess = len(self.slots) - self.max_cached_runs
-        for slot in list(self.slots.values()):
-            if excess <= 0:
+    def _shrink(self, look: int) -> None:
+        """Evict runs that were not touched for the longest time.
+
+        A run at rest with a short history goes early: to replay it costs less than to keep it, and ten thousand
+        sleeping runs must not fill the memory. Others go when there are more than ``max_cached_runs``. What is busy
+        is moved to the end, so that a look stays short.
+        """
+        slots = self.slots
+        for slot in list(islice(slots.values(), look)):
+            count = len(slots)
+            if count <= RESTING_RUNS:
                 return
-            if not slot.is_busy:
+            if slot.is_busy or not (count > self.max_cached_runs or slot.is_at_rest):
+                slots.move_to_end(slot.run_key)
+            else:
                 self.drop(slot)
-                excess -= 1
 
     # -- the drain -------------------------------------------------------------------------------------------------
 
@@ -421,6 +431,8 @@ class Engine:
                     self._lost_race(slot, step, conflict)
                 if slot.inputs:
                     self._requeue(slot)
+        if len(self.slots) > RESTING_RUNS:
+            self._shrink(2 * len(tokens) + EVICTION_LOOK)
 
     def _lost_race(self, slot: RunSlot, step: Step, conflict: Conflict) -> None:
         """Another process was faster: decide again on what it left."""

@@ -20,6 +20,9 @@ from durable_nb.model.tasks import UpdateRequest
 if TYPE_CHECKING:
     from durable_nb.engine.inputs import Input
 
+SHORT_HISTORY = 100
+"""Events; a history of this length is replayed in a few milliseconds."""
+
 IDLE, LOADING, COMMITTING = "idle", "loading", "committing"
 
 
@@ -79,6 +82,12 @@ class RunSlot:
     def is_busy(self) -> bool:
         """Whether dropping the slot would forget something that somebody waits for."""
         return bool(self.inputs or self.updates or self.open_task or self.queued or self.phase != IDLE)
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing of the run goes on and its history is short: it is cheaper to replay than to keep."""
+        state = self.state
+        return state is not None and not state.activities and state.next_event_id <= SHORT_HISTORY
 
     def offered_updates(self) -> list[UpdateRequest]:
         """Admitted updates that are not accepted yet: they go to workflow code with its next task."""
