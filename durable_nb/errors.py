@@ -9,6 +9,8 @@ what a notebook on a SQL store adds. One class per remedy::
     ├── PayloadError                  DNB4xx  a value cannot be stored or read back
     │   ├── PayloadEncodeError        DNB401  names the path inside the value
     │   └── PayloadDecodeError        DNB402  names the type and the path
+    │       └── UnknownEncodingError  DNB403  no converter for that encoding: a codec or data converter is missing
+    ├── HistoryFormatError            DNB404  text that should be a history in JSON is not one
     ├── StoreError                    DNB5xx  the database
     │   ├── StoreUrlError             DNB501  the URL is not one
     │   ├── StoreLockedError          DNB502  somebody holds the write lock
@@ -16,7 +18,8 @@ what a notebook on a SQL store adds. One class per remedy::
     │   ├── StoreFullError            DNB504  no space left; nothing was lost
     │   ├── StoreCorruptedError       DNB505  the file is damaged or is no store
     │   ├── StoreVersionError         DNB506  written by a newer version
-    │   └── StoreClosedError          DNB507  used after it was closed
+    │   ├── StoreClosedError          DNB507  used after it was closed
+    │   └── ConfigError               DNB508  configuration file or environment is wrong
     ├── EngineError                   DNB6xx  the engine of this process
     │   └── EngineStoppedError        DNB601  it was shut down
     └── NotebookError                 DNB7xx  a magic was used wrongly
@@ -57,16 +60,32 @@ class PayloadError(DurableError):
     code = "DNB400"
 
 
-class PayloadEncodeError(PayloadError):
+# The built-in bases are what Temporal's converters raise in these situations, so programs may catch either.
+class PayloadEncodeError(PayloadError, TypeError, ValueError, RuntimeError):
     code = "DNB401"
 
 
-class PayloadDecodeError(PayloadError):
+class PayloadDecodeError(PayloadError, TypeError, ValueError, RuntimeError):
     code = "DNB402"
 
 
+class UnknownEncodingError(PayloadDecodeError, KeyError):
+    code = "DNB403"
+
+
+class HistoryFormatError(DurableError, ValueError):
+    code = "DNB404"
+
+
 class StoreError(DurableError):
+    """The database refused.
+
+    ``outcome_unknown``: a commit failed so late that it may be on disk nevertheless; load the runs concerned before
+    trying again. Otherwise nothing of the failed call was written.
+    """
+
     code = "DNB500"
+    outcome_unknown = False
 
 
 class StoreUrlError(StoreError):
@@ -95,6 +114,10 @@ class StoreVersionError(StoreError):
 
 class StoreClosedError(StoreError):
     code = "DNB507"
+
+
+class ConfigError(StoreError, RuntimeError):
+    code = "DNB508"
 
 
 class EngineError(DurableError):

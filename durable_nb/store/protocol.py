@@ -7,6 +7,9 @@ A store keeps rows and enforces three rules; it takes no decision:
    transaction, but a unit that lost its race leaves the others untouched.
 3. *One open run per workflow ID*, and event ids of a run are unique.
 
+Units of one ``commit`` are judged in their order, as if each came alone; only one of them may write a given run. What
+names a run (IDs, type, start time, parent, root) is set when it is inserted and never changed by later writes.
+
 Methods block and may be called from any thread. Instants are integer microseconds since the epoch, UTC. ``bytes``
 fields are opaque to the store (JSON made by ``model`` and ``core``) save that payloads above ``blob_limit`` bytes
 inside event attributes are kept once, by content, in the blob table; readers never notice.
@@ -17,212 +20,43 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-import msgspec
-
 from durable_nb.model.events import Event
+from durable_nb.model.records import (
+    ActivityRow,
+    AttemptRow,
+    Conflict,
+    DefinitionRow,
+    EventRow,
+    LoadedRun,
+    MessageRow,
+    ProcessRow,
+    ReadyTask,
+    RunFilter,
+    RunRow,
+    RunWrite,
+    TransferRow,
+    Unit,
+    WorkflowTaskRow,
+)
 
-
-class RunRow(msgspec.Struct):
-    """One run: the row that makes it visible and the row whose version guards it."""
-
-    run_key: int
-    namespace: str
-    workflow_id: str
-    run_id: str
-    workflow_type: str
-    task_queue: str
-    status: int
-    """WorkflowExecutionStatus."""
-    version: int
-    next_event_id: int
-    history_size: int
-    """Bytes of stored attributes."""
-    first_execution_run_id: str
-    start_time: int
-    execution_time: int
-    """When its first workflow task may start (start time plus delay or back-off)."""
-    close_time: int = 0
-    wake_at: int = 0
-    """A lower bound of the run's next deadline; 0 when it has none."""
-    parent_workflow_id: str = ""
-    parent_run_id: str = ""
-    parent_initiated_event_id: int = 0
-    root_workflow_id: str = ""
-    root_run_id: str = ""
-    memo: bytes | None = None
-    search_attributes: bytes | None = None
-    transient: bytes | None = None
-    """What a run's state holds beyond its history (core.transient)."""
-    definition: str = ""
-    """Digest of the workflow definition's source; "" when none was recorded."""
-
-
-class EventRow(msgspec.Struct):
-    event_id: int
-    event_type: int
-    event_time: int
-    attributes: bytes
-    user_metadata: bytes | None = None
-
-
-class ActivityRow(msgspec.Struct):
-    """A pending activity. ``owner`` 0: any process that serves the task queue may take it."""
-
-    scheduled_event_id: int
-    task_queue: str
-    activity_type: str
-    activity_id: str
-    attempt: int
-    owner: int
-    token: int
-    """Grows whenever the attempt changes hands; completing needs the current one."""
-    visible_at: int
-    """When it may start: the time it was scheduled, or the end of its back-off."""
-    state: bytes
-    """JSON made by core: started time, heartbeat, last failure, cancel request."""
-
-
-class AttemptRow(msgspec.Struct):
-    """A finished attempt; never changed."""
-
-    scheduled_event_id: int
-    attempt: int
-    activity_id: str
-    activity_type: str
-    scheduled_at: int
-    started_at: int
-    ended_at: int
-    outcome: str
-    """completed, failed, timed_out, canceled or lost (its process died)."""
-    worker_identity: str = ""
-    failure: bytes | None = None
-    heartbeat_details: bytes | None = None
-    next_attempt_at: int = 0
-
-
-class WorkflowTaskRow(msgspec.Struct):
-    """An open workflow task that was not completed in the transition that scheduled it."""
-
-    task_queue: str
-    workflow_type: str
-    attempt: int
-    owner: int
-    """0: any process that serves the queue and has the definition may take it."""
-    visible_at: int
-
-
-class TransferRow(msgspec.Struct):
-    """Something one run must do to another: start, signal or cancel it, or tell it about a closing."""
-
-    transfer_id: int
-    """Unique within the run."""
-    kind: str
-    owner: int
-    body: bytes
-
-
-class RunWrite(msgspec.Struct):
-    """All that one transition changes of one run.
-
-    ``expected_version`` 0 inserts ``run``; otherwise ``run`` (with ``version == expected_version + 1``) replaces the
-    row. ``listed_changed`` False promises that only version, next_event_id, history_size and transient differ from
-    the stored row, which lets a store leave the row's indexes alone.
-    """
-
-    run: RunRow
-    expected_version: int
-    listed_changed: bool = True
-    events: list[EventRow] = []
-    put_activities: list[ActivityRow] = []
-    """Inserted, or replaced where the (run, scheduled_event_id) exists."""
-    delete_activities: list[int] = []
-    attempts: list[AttemptRow] = []
-    workflow_task: WorkflowTaskRow | None = None
-    """The row to have afterwards; None means none."""
-    had_workflow_task: bool = False
-    """Whether a workflow-task row may exist before this write."""
-    put_transfers: list[TransferRow] = []
-    delete_transfers: list[int] = []
-
-
-class Unit(msgspec.Struct):
-    """Writes that succeed or fail together: one run, or a run and its successor or predecessor."""
-
-    writes: list[RunWrite]
-
-
-class Conflict(msgspec.Struct):
-    """Why a unit was not written: ``version`` (somebody was faster, or the run is gone) or ``workflow_id`` (a new
-    run was to be inserted but an open run has that ID, ``run_key``)."""
-
-    kind: str
-    run_key: int
-
-
-class LoadedRun(msgspec.Struct):
-    """A consistent picture of one run."""
-
-    run: RunRow
-    events: list[Event]
-    activities: list[ActivityRow]
-    workflow_task: WorkflowTaskRow | None
-    transfers: list[TransferRow]
-
-
-class ProcessRow(msgspec.Struct):
-    """A process that has the store open. ``process_key`` is what ``owner`` fields hold."""
-
-    process_key: int
-    identity: str
-    hostname: str
-    pid: int
-    started_at: int
-    heartbeat_at: int
-
-
-class ReadyTask(msgspec.Struct):
-    """A run that has work which nobody holds, or which a dead process held."""
-
-    run_key: int
-    task_queue: str
-    type_name: str
-
-
-class RunFilter(msgspec.Struct):
-    """Empty fields do not filter."""
-
-    namespace: str
-    workflow_id: str = ""
-    workflow_type: str = ""
-    statuses: list[int] = []
-    limit: int = 100
-    before_run_key: int = 0
-    """Only older runs than this one; for paging."""
-
-
-class DefinitionRow(msgspec.Struct):
-    """Source of a definition, by digest. ``signature`` is the user's mark, "" when unsigned."""
-
-    digest: str
-    name: str
-    kind: str
-    source: str
-    origin: str
-    """Notebook and cell, or file, for messages."""
-    created_at: int
-    signature: str = ""
-
-
-class MessageRow(msgspec.Struct):
-    """A request to whatever process can run a run's code: query or update from a process that cannot."""
-
-    message_id: int
-    run_key: int
-    kind: str
-    sender: int
-    body: bytes
-    reply: bytes | None = None
-    created_at: int = 0
+__all__ = [
+    "ActivityRow",
+    "AttemptRow",
+    "Conflict",
+    "DefinitionRow",
+    "EventRow",
+    "LoadedRun",
+    "MessageRow",
+    "ProcessRow",
+    "ReadyTask",
+    "RunFilter",
+    "RunRow",
+    "RunWrite",
+    "Store",
+    "TransferRow",
+    "Unit",
+    "WorkflowTaskRow",
+]
 
 
 class Store(Protocol):
@@ -284,7 +118,8 @@ class Store(Protocol):
         """Keys that own rows or are registered, but whose process has gone: its lock is free (same machine), its
         heartbeat is older than ``lease``, or it was unregistered. Declares registered ones dead by deleting their
         row, so that a process that wakes late learns of it from ``heartbeat`` and its writes lose their race once
-        its work was taken over."""
+        its work was taken over.
+        """
 
     def unregister_process(self, process_key: int) -> None: ...
     def list_processes(self) -> list[ProcessRow]: ...
