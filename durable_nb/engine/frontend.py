@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from durable_nb.core import cron, describe
@@ -76,6 +77,20 @@ class Frontend:
         future: asyncio.Future[Any] = self._engine.loop.create_future()
         self._engine.push(run_key, make(*args, future))
         return await future
+
+    async def _to_current(self, target: ask.Target, make: Any, *args: Any) -> Any:
+        """Push to the target; one without a run ID is followed when its run is succeeded by another meanwhile."""
+        key = await self._find(target)
+        while True:
+            try:
+                return await self._push(key, make, *args)
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND or target.run_id:
+                    raise
+                current = await self._find(target)
+                if current == key:
+                    raise
+                key = current
 
     # -- starting --------------------------------------------------------------------------------------------------
 
@@ -154,14 +169,13 @@ class Frontend:
     # -- talking to a run ------------------------------------------------------------------------------------------
 
     async def signal_workflow(self, request: ask.SignalWorkflow) -> None:
-        await self._push(await self._find(request.target), Signal, request.signal, request.identity)
+        await self._to_current(request.target, Signal, request.signal, request.identity)
 
     async def cancel_workflow(self, request: ask.CancelWorkflow) -> None:
-        await self._push(await self._find(request.target), CancelRequest, request.reason, request.identity)
+        await self._to_current(request.target, CancelRequest, request.reason, request.identity)
 
     async def terminate_workflow(self, request: ask.TerminateWorkflow) -> None:
-        key = await self._find(request.target)
-        await self._push(key, Terminate, request.reason, request.details, request.identity)
+        await self._to_current(request.target, Terminate, request.reason, request.details, request.identity)
 
     async def query_workflow(self, request: ask.QueryWorkflow) -> ask.QueryResult:
         key = await self._find(request.target)
@@ -418,20 +432,22 @@ class Bridge:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._frontend, name)
+        home = self._loop
 
-        async def call(*args: Any) -> Any:
-            if asyncio.get_running_loop() is self._loop:
-                return await method(*args)
-            future = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(method(*args), self._loop))
-            try:
-                while not future.done():
-                    await asyncio.wait([future], timeout=self.TURN)
-            except asyncio.CancelledError:
-                future.cancel()
-                raise
-            return future.result()
+        def call(*args: Any) -> Any:
+            if asyncio.get_running_loop() is home:
+                return method(*args)
+            return self._from_elsewhere(method(*args))
 
         setattr(self, name, call)
         return call
 
-
+    async def _from_elsewhere(self, request: Coroutine[Any, Any, Any]) -> Any:
+        future = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(request, self._loop))
+        try:
+            while not future.done():
+                await asyncio.wait([future], timeout=self.TURN)
+        except asyncio.CancelledError:
+            future.cancel()
+            raise
+        return future.result()
