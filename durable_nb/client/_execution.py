@@ -1,0 +1,172 @@
+"""What is known about runs without reading their histories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, overload
+
+from durable_nb.client._naming import arg_unset
+from durable_nb.client._payloads import decode_one
+from durable_nb.common import SearchAttributes, SearchAttributeValue, TypedSearchAttributes
+from durable_nb.converter import DataConverter, decode_search_attributes, decode_typed_search_attributes
+from durable_nb.model.enums import WorkflowExecutionStatus
+from durable_nb.model.requests import (
+    PendingActivity,
+    PendingChild,
+    PendingTimer,
+    PendingWorkflowTask,
+    RunDescription,
+)
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from durable_nb.client._typing import AnyType, ParamType
+    from durable_nb.model.payload import Payload
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def instant(microseconds: int) -> datetime | None:
+    """Aware UTC datetime of an instant; None for 0."""
+    return _EPOCH + timedelta(microseconds=microseconds) if microseconds else None
+
+
+@dataclass
+class WorkflowExecution:
+    """One run, as listed. Instants are aware UTC datetimes."""
+
+    close_time: datetime | None
+    execution_time: datetime | None
+    """When the run begins to work: the start time plus a start delay or backoff."""
+    history_length: int
+    id: str
+    namespace: str
+    parent_id: str | None
+    parent_run_id: str | None
+    root_id: str | None
+    root_run_id: str | None
+    raw_info: RunDescription = field(repr=False)
+    run_id: str
+    search_attributes: SearchAttributes
+    start_time: datetime
+    status: WorkflowExecutionStatus | None
+    task_queue: str
+    typed_search_attributes: TypedSearchAttributes
+    workflow_type: str
+    data_converter: DataConverter = field(repr=False)
+
+    @classmethod
+    def _from_raw(cls, raw: RunDescription, converter: DataConverter) -> Self:
+        return cls(
+            close_time=instant(raw.close_time),
+            execution_time=instant(raw.execution_time),
+            history_length=raw.history_length,
+            id=raw.workflow_id,
+            namespace=raw.namespace,
+            parent_id=raw.parent_workflow_id or None,
+            parent_run_id=raw.parent_run_id or None,
+            root_id=raw.root_workflow_id or None,
+            root_run_id=raw.root_run_id or None,
+            raw_info=raw,
+            run_id=raw.run_id,
+            search_attributes=decode_search_attributes(raw.search_attributes),
+            start_time=_EPOCH + timedelta(microseconds=raw.start_time),
+            status=raw.status,
+            task_queue=raw.task_queue,
+            typed_search_attributes=decode_typed_search_attributes(raw.search_attributes),
+            workflow_type=raw.workflow_type,
+            data_converter=converter,
+        )
+
+    async def memo(self) -> Mapping[str, Any]:
+        """Memo values by key, decoded without type hints."""
+        return {key: await self._decoded(payload, None) for key, payload in self.raw_info.memo.items()}
+
+    @overload
+    async def memo_value(self, key: str, default: Any = ...) -> Any: ...
+
+    @overload
+    async def memo_value(self, key: str, *, type_hint: type[ParamType]) -> ParamType: ...
+
+    @overload
+    async def memo_value(self, key: str, default: AnyType, *, type_hint: type[ParamType]) -> AnyType | ParamType: ...
+
+    async def memo_value(self, key: str, default: Any = arg_unset, *, type_hint: type | None = None) -> Any:
+        """One memo value, decoded by ``type_hint``; ``default`` where there is no such key.
+
+        Raises
+        ------
+        KeyError
+            No such key and no default.
+        """
+        payload = self.raw_info.memo.get(key)
+        if payload is not None:
+            return await self._decoded(payload, type_hint)
+        if default is arg_unset:
+            raise KeyError(f"Memo does not have a value for key {key}")
+        return default
+
+    async def _decoded(self, payload: Payload, hint: type | None) -> Any:
+        return await decode_one(self.data_converter, [payload], hint, "memo value")
+
+
+@dataclass
+class WorkflowExecutionDescription(WorkflowExecution):
+    """One run with everything that is pending in it (``WorkflowHandle.describe``)."""
+
+    @property
+    def raw_description(self) -> RunDescription:
+        """The description as the engine gave it; payloads are encoded, instants are microseconds."""
+        return self.raw_info
+
+    @property
+    def pending_activities(self) -> Sequence[PendingActivity]:
+        """Activities that are not closed, with attempt, last failure and next retry."""
+        return self.raw_info.pending_activities
+
+    @property
+    def pending_timers(self) -> Sequence[PendingTimer]:
+        """Timers that have not fired."""
+        return self.raw_info.pending_timers
+
+    @property
+    def pending_children(self) -> Sequence[PendingChild]:
+        """Children that are not closed."""
+        return self.raw_info.pending_children
+
+    @property
+    def pending_workflow_task(self) -> PendingWorkflowTask | None:
+        """The open workflow task, with why its last attempt failed."""
+        return self.raw_info.pending_workflow_task
+
+    async def static_summary(self) -> str | None:
+        """Summary given at the start, None for none."""
+        metadata = self.raw_info.user_metadata
+        return await self._text(None if metadata is None else metadata.summary)
+
+    async def static_details(self) -> str | None:
+        """Details given at the start, None for none."""
+        metadata = self.raw_info.user_metadata
+        return await self._text(None if metadata is None else metadata.details)
+
+    async def _text(self, payload: Payload | None) -> str | None:
+        return None if payload is None else await self._decoded(payload, str)
+
+
+@dataclass
+class WorkflowExecutionCountAggregationGroup:
+    """Runs that share the values they are grouped by."""
+
+    count: int
+    group_values: Sequence[SearchAttributeValue]
+
+
+@dataclass
+class WorkflowExecutionCount:
+    """Answer to ``Client.count_workflows``; ``groups`` is empty without GROUP BY."""
+
+    count: int
+    groups: Sequence[WorkflowExecutionCountAggregationGroup]
