@@ -47,7 +47,8 @@ def load(loaded: LoadedRun, now: int = 0) -> ExecutionState:
         state.transfers[transfer.transfer_id] = transfer.kind
         if transfer.kind == CLOSE_CHILD:
             child = state.children[-transfer.transfer_id]
-            child.execution = WorkflowExecution(child.attributes.workflow_id, transfer.body.decode())
+            if child.execution is None:
+                child.execution = WorkflowExecution(child.attributes.workflow_id, transfer.body.decode())
     return state
 
 

@@ -12,6 +12,12 @@ DEFAULT_ACTIVITY_RETRY_POLICY = RetryPolicyAttributes(
 )
 """What an activity gets when its policy is unset: unlimited attempts. Workflows have no default."""
 
+_RETRYABLE_TIMEOUTS = {
+    TimeoutType.START_TO_CLOSE: "TemporalTimeout:StartToClose",
+    TimeoutType.HEARTBEAT: "TemporalTimeout:Heartbeat",
+}
+"""Timeouts after which there is another attempt, and the names by which a policy can forbid it."""
+
 _LONGEST = 10 * 365 * 86_400 * SECOND
 
 
@@ -34,7 +40,8 @@ def is_retryable(failure: Failure, policy: RetryPolicyAttributes) -> bool:
     if failure.canceled_failure_info is not None or failure.terminated_failure_info is not None:
         return False
     if failure.timeout_failure_info is not None:
-        return failure.timeout_failure_info.timeout_type in (TimeoutType.START_TO_CLOSE, TimeoutType.HEARTBEAT)
+        name = _RETRYABLE_TIMEOUTS.get(failure.timeout_failure_info.timeout_type)
+        return name is not None and name not in policy.non_retryable_error_types
     if failure.server_failure_info is not None:
         return not failure.server_failure_info.non_retryable
     info = failure.application_failure_info

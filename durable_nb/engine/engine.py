@@ -78,6 +78,8 @@ class Engine:
         """Run key of each cached open run by (namespace, workflow ID)."""
         self.run_keys: dict[str, int] = {}
         """Run key of each cached run by run ID."""
+        self.transfers_under_way: set[tuple[int, int]] = set()
+        """(run key, transfer id) of what is being told to other runs."""
         self.on_wake_at: Callable[[int], None] = lambda _: None
         """Told of every new deadline; the upkeep keeps the alarm."""
         self._contexts: dict[str, Context] = {}

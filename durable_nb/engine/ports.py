@@ -29,6 +29,11 @@ class WorkerPort(Protocol):
 
     def serves_activity(self, activity_type: str) -> bool: ...
 
+    def has_workflow(self, workflow_type: str) -> bool:
+        """Whether the definition itself is registered; of several ports on a queue such a one is preferred."""
+
+    def has_activity(self, activity_type: str) -> bool: ...
+
     def holds_run(self, run_key: int) -> bool:
         """Whether an instance of the run is cached, so that only new events are needed."""
 

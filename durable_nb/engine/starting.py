@@ -8,15 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from durable_nb.core.transition import Transition
 from durable_nb.engine.inputs import Input
-from durable_nb.exceptions import WorkflowAlreadyStartedError
 from durable_nb.model.enums import WorkflowExecutionStatus, WorkflowIDReusePolicy
 from durable_nb.model.records import Conflict, RunRow
 
 if TYPE_CHECKING:
     from durable_nb.engine.engine import Engine
-
-Occupied = WorkflowAlreadyStartedError
-
 
 class Inserted(Input):
     """Hears whether a new run was stored: ``result`` is None, or the conflict."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from durable_nb.core.closing import CLOSE_CHILD, NOTIFY_PARENT
 from durable_nb.core.commands import CANCEL_EXTERNAL, SIGNAL_EXTERNAL, START_CHILD
 from durable_nb.core.start import start_child
-from durable_nb.core.state import ExecutionState
+from durable_nb.core.state import ChildState, ExecutionState
 from durable_nb.engine.inputs import (
     CancelRequest,
     ChildClosed,
@@ -27,10 +27,10 @@ from durable_nb.engine.inputs import (
     TransferDone,
 )
 from durable_nb.engine.slot import RunSlot
-from durable_nb.engine.starting import Occupied, insert, reuse_refusal
+from durable_nb.engine.starting import insert, reuse_refusal
 from durable_nb.errors import StoreError
 from durable_nb.model.attributes import StartChildWorkflowExecutionInitiated
-from durable_nb.model.enums import ParentClosePolicy, WorkflowIDReusePolicy
+from durable_nb.model.enums import ParentClosePolicy, WorkflowExecutionStatus, WorkflowIDReusePolicy
 from durable_nb.model.failure import WorkflowExecution
 from durable_nb.model.requests import SignalInput
 from durable_nb.service import RPCError, RPCStatusCode
@@ -41,12 +41,24 @@ if TYPE_CHECKING:
 logger = logging.getLogger("durable_nb.engine")
 
 
-async def carry_out(engine: Engine, run_key: int, transfer_id: int, kind: str) -> None:
-    """Do one transfer and record its answer; a fault of the store leaves the row, and the upkeep tries again."""
+async def carry_out(engine: Engine, run_key: int, transfer_id: int, kind: str, resumed: bool = False) -> None:
+    """Do one transfer and record its answer; a fault of the store leaves the row, and the upkeep tries again.
+
+    ``resumed``: another process may have done it already, and died before the answer was recorded.
+    """
+    name = (run_key, transfer_id)
+    if name in engine.transfers_under_way:
+        return
+    engine.transfers_under_way.add(name)
     try:
-        await _KINDS[kind](engine, run_key, transfer_id)
+        if kind == START_CHILD:
+            await _start_child(engine, run_key, transfer_id, resumed)
+        else:
+            await _KINDS[kind](engine, run_key, transfer_id)
     except StoreError as error:
         logger.warning("transfer %s of run %s is postponed: %s", kind, run_key, error)
+    finally:
+        engine.transfers_under_way.discard(name)
 
 
 async def state_of(engine: Engine, run_key: int) -> ExecutionState | None:
@@ -66,7 +78,7 @@ def _state(slot: RunSlot) -> ExecutionState | None:
     return slot.state
 
 
-async def _start_child(engine: Engine, run_key: int, transfer_id: int) -> None:
+async def _start_child(engine: Engine, run_key: int, transfer_id: int, resumed: bool) -> None:
     parent = await state_of(engine, run_key)
     child = parent.children.get(transfer_id) if parent is not None else None
     if parent is None or child is None or child.execution is not None:
@@ -76,29 +88,37 @@ async def _start_child(engine: Engine, run_key: int, transfer_id: int) -> None:
     if not parent.is_open and asked.parent_close_policy is not ParentClosePolicy.ABANDON:
         engine.push(run_key, TransferDone(transfer_id))
         return
-    policy = asked.workflow_id_reuse_policy or WorkflowIDReusePolicy.ALLOW_DUPLICATE
     namespace = asked.namespace or parent.namespace
-    if policy is not WorkflowIDReusePolicy.ALLOW_DUPLICATE:
-        refusal = await reuse_refusal(engine, namespace, asked.workflow_id, policy)
-        if refusal is not None and not _is_child(refusal, parent, asked, transfer_id):
-            engine.push(run_key, ChildStarted(transfer_id, None))
-            return
-    known = engine.open_runs.get((namespace, asked.workflow_id))
-    if known is None:
-        tx = start_child(
-            engine.context(namespace), parent, child, engine.new_run_key(), engine.new_run_id(), engine.clock.now()
-        )
-        outcome = await insert(engine, tx)
-        if outcome is None:
-            execution = WorkflowExecution(asked.workflow_id, tx.state.run_id)
-            engine.push(run_key, ChildStarted(transfer_id, execution))
-            return
-        known = outcome.run_key
-    row = await engine.read(engine.store.find_run, namespace, asked.workflow_id)
-    if row is not None and _is_child(row, parent, asked, transfer_id):
-        engine.push(run_key, ChildStarted(transfer_id, WorkflowExecution(row.workflow_id, row.first_execution_run_id)))
-    else:
-        engine.push(run_key, ChildStarted(transfer_id, None))
+    execution = await _start_or_find(engine, parent, child, namespace, resumed)
+    engine.push(run_key, ChildStarted(transfer_id, execution))
+
+
+async def _start_or_find(
+    engine: Engine, parent: ExecutionState, child: ChildState, namespace: str, resumed: bool
+) -> WorkflowExecution | None:
+    """The child's execution: started now, or found where it was started before; None when its ID is not free."""
+    asked = child.attributes
+    policy = asked.workflow_id_reuse_policy or WorkflowIDReusePolicy.ALLOW_DUPLICATE
+    while True:
+        if resumed or policy is not WorkflowIDReusePolicy.ALLOW_DUPLICATE:
+            row = await engine.read(engine.store.find_run, namespace, asked.workflow_id)
+            if row is not None and _is_child(row, parent, asked, child.initiated_event_id):
+                return WorkflowExecution(row.workflow_id, row.first_execution_run_id)
+            if await reuse_refusal(engine, namespace, asked.workflow_id, policy) is not None:
+                return None
+        if (namespace, asked.workflow_id) not in engine.open_runs:
+            tx = start_child(
+                engine.context(namespace), parent, child, engine.new_run_key(), engine.new_run_id(), engine.clock.now()
+            )
+            if await insert(engine, tx) is None:
+                return WorkflowExecution(asked.workflow_id, tx.state.run_id)
+        row = await engine.read(engine.store.find_run, namespace, asked.workflow_id)
+        if row is not None and row.status == WorkflowExecutionStatus.RUNNING:
+            if _is_child(row, parent, asked, child.initiated_event_id):
+                return WorkflowExecution(row.workflow_id, row.first_execution_run_id)
+            return None
+        # The run that holds the ID is being written or has just closed: look again.
+        await asyncio.sleep(0.001)
 
 
 def _is_child(row: Any, parent: ExecutionState, asked: StartChildWorkflowExecutionInitiated, initiated: int) -> bool:
@@ -210,11 +230,8 @@ def _close_input(
 
 
 _KINDS: dict[str, Callable[[Engine, int, int], Awaitable[None]]] = {
-    START_CHILD: _start_child,
     SIGNAL_EXTERNAL: _signal,
     CANCEL_EXTERNAL: _cancel,
     NOTIFY_PARENT: _notify_parent,
     CLOSE_CHILD: _close_child,
 }
-
-__all__ = ["Occupied", "carry_out", "state_of"]

@@ -180,7 +180,7 @@ class Upkeep:
         state = await transfers.state_of(self._engine, run_key)
         if state is not None:
             for transfer_id, kind in list(state.transfers.items()):
-                await transfers.carry_out(self._engine, run_key, transfer_id, kind)
+                await transfers.carry_out(self._engine, run_key, transfer_id, kind, resumed=True)
 
     def _serves(self, task: ReadyTask, workflow: bool) -> bool:
         entries = self._engine.workers.entries

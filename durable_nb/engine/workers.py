@@ -45,17 +45,22 @@ class Workers:
         return [entry for entries in self._entries.values() for entry in entries]
 
     def for_workflow(self, namespace: str, task_queue: str, workflow_type: str) -> WorkerPort | None:
-        """A port that has the definition."""
-        for entry in self._entries.get((namespace, task_queue), ()):
-            if entry.port.serves_workflow(workflow_type):
-                return entry.port
-        return None
+        """A port that has the definition, else one that takes any type (and fails those it does not know)."""
+        willing = [e for e in self._entries.get((namespace, task_queue), ()) if e.port.serves_workflow(workflow_type)]
+        if not willing:
+            return None
+        if len(willing) > 1:
+            willing.sort(key=lambda entry: not entry.port.has_workflow(workflow_type))
+        return willing[0].port
 
     def for_activity(self, namespace: str, task_queue: str, activity_type: str) -> WorkerEntry | None:
-        for entry in self._entries.get((namespace, task_queue), ()):
-            if entry.port.serves_activity(activity_type):
-                return entry
-        return None
+        """The entry of a port that has the activity, else of one that takes any."""
+        willing = [e for e in self._entries.get((namespace, task_queue), ()) if e.port.serves_activity(activity_type)]
+        if not willing:
+            return None
+        if len(willing) > 1:
+            willing.sort(key=lambda entry: not entry.port.has_activity(activity_type))
+        return willing[0]
 
     def lease(self, namespace: str, task_queue: str, activity_type: str) -> int:
         """Answer for ``core.transition.Context.lease``; reserves a slot when there is one."""

@@ -89,7 +89,7 @@ class ActivityEnvironment:
         activity = _ActivityUnderTest(self, fn, self._client)
         if activity.context.is_async:
             return activity.run_async(fn, args, kwargs)  # type: ignore[arg-type, return-value]
-        return activity.run_sync(fn, args, kwargs)
+        return activity.run_sync(fn, args, kwargs)  # type: ignore[no-any-return]
 
     def cancel(self, cancellation_details: ActivityCancellationDetails = _REQUESTED) -> None:
         """Cancel what runs and what will run; only the first call has an effect."""
@@ -102,15 +102,15 @@ class ActivityEnvironment:
         """Tell what runs and what will run that the worker shuts down; only the first call has an effect."""
         self._shut_down = True
         for activity in tuple(self._running):
-            activity.context.worker_shutdown.set()  # type: ignore[union-attr]
+            activity.context.worker_shutdown.set()
 
     def _begin(self, activity: _ActivityUnderTest) -> None:
         self._running.add(activity)
         if self._shut_down:
-            activity.context.worker_shutdown.set()  # type: ignore[union-attr]
+            activity.context.worker_shutdown.set()
         if self._details is not None:
             activity.context.cancellation_details = self._details
-            activity.context.cancelled.set()  # type: ignore[union-attr]
+            activity.context.cancelled.set()
 
     def _end(self, activity: _ActivityUnderTest) -> None:
         self._running.discard(activity)
@@ -167,7 +167,7 @@ class _ActivityUnderTest:
 
     def cancel(self, details: ActivityCancellationDetails) -> None:
         self.context.cancellation_details = details
-        self.context.cancelled.set()  # type: ignore[union-attr]
+        self.context.cancelled.set()
         if self._canceller is not None:
             self._canceller.cancel()
         if self._task is not None:

@@ -109,6 +109,9 @@ class ScriptedWorker:
     def serves_activity(self, activity_type: str) -> bool:
         return True
 
+    has_workflow = serves_workflow
+    has_activity = serves_activity
+
     def holds_run(self, run_key: int) -> bool:
         return run_key in self.histories
 

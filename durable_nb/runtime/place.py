@@ -1,0 +1,109 @@
+"""Where workflow code is: the innermost frame that belongs to its author.
+
+Used only when something is wrong, or in replay, where the place of each command is noted for the message of a
+``NondeterminismError``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from collections.abc import Callable, Iterable
+from types import CodeType, FrameType
+from typing import Any
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_LIBRARIES = tuple(
+    {
+        os.path.join(sysconfig.get_path(name), "")
+        for name in ("stdlib", "platstdlib", "purelib", "platlib")
+        if sysconfig.get_path(name)
+    }
+)
+_ours: dict[CodeType, bool] = {}
+
+Place = tuple[CodeType, int]
+"""Code object and line."""
+
+name_file: Callable[[str], str] = lambda filename: filename  # noqa: E731 - a hook, replaced by the notebook layer
+"""How a file is named in messages; the notebook layer sets this to name cells."""
+
+
+def set_file_namer(namer: Callable[[str], str]) -> None:
+    """Let ``namer`` turn file names (of cells, for instance) into what messages show."""
+    global name_file
+    name_file = namer
+
+
+def is_library(code: CodeType) -> bool:
+    """Whether code belongs to Python, an installed package or this one, not to the author of a workflow."""
+    known = _ours.get(code)
+    if known is None:
+        file = code.co_filename
+        known = _ours[code] = file.startswith(_PACKAGE) or file.startswith(_LIBRARIES) or file.startswith("<frozen")
+        if len(_ours) > 10_000:
+            _ours.clear()  # cells that were run again and again
+    return known
+
+
+def caller_place(depth: int = 1) -> Place | None:
+    """Innermost author's frame that is running; None where there is none."""
+    frame: FrameType | None = sys._getframe(depth + 1)
+    while frame is not None:
+        code = frame.f_code
+        if not is_library(code):
+            return code, frame.f_lineno
+        if code is _step_code:
+            return None
+        frame = frame.f_back
+    return None
+
+
+def waiting_place(tasks: Iterable[Any]) -> Place | None:
+    """Innermost author's frame of the first task that waits somewhere."""
+    for task in tasks:
+        if task.done():
+            continue
+        for frame in reversed(coroutine_frames(task.get_coro())):
+            if not is_library(frame.f_code):
+                return frame.f_code, frame.f_lineno
+    return None
+
+
+def coroutine_frames(coroutine: Any) -> list[FrameType]:
+    """Frames of a suspended chain of coroutines, outermost first."""
+    frames = []
+    while coroutine is not None:
+        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+        if frame is None:
+            break
+        frames.append(frame)
+        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
+    return frames
+
+
+def describe(place: Place | None) -> str:
+    """Place as messages show it: file or cell, line, function; "" for None."""
+    if place is None:
+        return ""
+    code, line = place
+    return f"{name_file(code.co_filename)}, line {line}, in {code.co_qualname}"
+
+
+def frame_place(frame: FrameType | None) -> Place | None:
+    """Innermost author's frame at or outside ``frame``."""
+    while frame is not None:
+        if not is_library(frame.f_code):
+            return frame.f_code, frame.f_lineno
+        frame = frame.f_back
+    return None
+
+
+_step_code: CodeType | None = None
+
+
+def set_step_code(code: CodeType) -> None:
+    """Name the function below which no frame belongs to workflow code."""
+    global _step_code
+    _step_code = code

@@ -1,0 +1,135 @@
+"""Finds workflow code that does not yield, and stops it (temporal-semantics 2.9).
+
+One daemon thread per process looks at all hosts a few times a second and sleeps when nothing runs. A step that takes
+too long gets an exception injected; ``Watch.disarm`` makes sure that it can hit nothing but that step: injecting and
+disarming exclude each other, and what was injected but not yet raised is taken back.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from threading import get_ident
+from time import monotonic
+from types import FrameType
+
+from durable_nb.runtime.errors import DeadlockInterrupt
+from durable_nb.runtime.place import describe, frame_place
+
+_IDLE_POLLS = 20
+
+
+class Watch:
+    """What a host shows the watchdog: when the step that runs now began, and in which thread."""
+
+    __slots__ = ("__weakref__", "_fired", "_lock", "started", "thread_id", "timeout")
+
+    def __init__(self, timeout: float) -> None:
+        self.timeout = timeout
+        self.started = 0.0
+        """``time.monotonic()`` at the begin of the step, 0.0 while none runs."""
+        self.thread_id = 0
+        self._fired = ""
+        self._lock = threading.Lock()
+        _dog.watch(self)
+
+    def arm(self) -> None:
+        """A step begins."""
+        self.thread_id = get_ident()
+        self.started = monotonic()
+        if _dog.asleep:
+            _dog.wake()
+
+    def disarm(self) -> str:
+        """The step is over. The message of the deadlock if it took too long, else ""."""
+        with self._lock:
+            self.started = 0.0
+            fired, self._fired = self._fired, ""
+        if fired:
+            _inject(get_ident(), None)
+        return fired
+
+    def check(self, now: float) -> None:
+        """Called by the watchdog."""
+        started = self.started
+        if not started or now - started < self.timeout:
+            return
+        frame = sys._current_frames().get(self.thread_id)
+        if _debugged(frame):
+            return
+        where = describe(frame_place(frame))
+        with self._lock:
+            if self.started != started:
+                return
+            self._fired = (
+                f"[TMPRL1101] Potential deadlock detected: workflow didn't yield within {self.timeout:g} second(s)"
+                + (f"\n  where  {where}" if where else "")
+                + "\n  fix    move what takes long or blocks into an activity, or await something in between"
+            )
+            _inject(self.thread_id, DeadlockInterrupt)
+
+
+class _Watchdog:
+    def __init__(self) -> None:
+        self.asleep = True
+        self._watches: weakref.WeakSet[Watch] = weakref.WeakSet()
+        self._awake = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def watch(self, watch: Watch) -> None:
+        with self._lock:
+            self._watches.add(watch)
+
+    def wake(self) -> None:
+        """Something runs again."""
+        self.asleep = False
+        self._awake.set()
+        if self._thread is None or not self._thread.is_alive():
+            with self._lock:
+                if self._thread is None or not self._thread.is_alive():
+                    self._thread = threading.Thread(target=self._run, name="durable_nb-watchdog", daemon=True)
+                    self._thread.start()
+
+    def _run(self) -> None:
+        idle = 0
+        pause = threading.Event()
+        while True:
+            with self._lock:
+                watches = list(self._watches)
+            pause.wait(min((watch.timeout for watch in watches), default=2.0) / 4)
+            now = monotonic()
+            idle = 0 if any(watch.started for watch in watches) else idle + 1
+            for watch in watches:
+                watch.check(now)
+            del watches
+            if idle > _IDLE_POLLS:
+                self._awake.clear()
+                self.asleep = True
+                self._awake.wait()
+                idle = 0
+
+
+def _inject(thread_id: int, exception: type[BaseException] | None) -> None:
+    # Imported when it is needed: it never is in programs that behave.
+    import ctypes
+
+    target = None if exception is None else ctypes.py_object(exception)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), target)
+
+
+def _debugged(frame: FrameType | None) -> bool:
+    """Whether somebody steps through the code: then time means nothing."""
+    debugpy = sys.modules.get("debugpy")
+    if debugpy is not None and debugpy.is_client_connected():
+        return True
+    bdb = sys.modules.get("bdb")
+    while bdb is not None and frame is not None:
+        if isinstance(getattr(frame.f_trace, "__self__", None), bdb.Bdb):
+            return True
+        frame = frame.f_back
+    return False
+
+
+_dog = _Watchdog()

@@ -1,0 +1,123 @@
+"""Hosting definitions: ``Worker``, ``Replayer``, interceptors, and executors of sync activities.
+
+Names, defaults and errors are those of the Temporal Python SDK (temporal-semantics 1.4 and 7). What only clusters
+need (tuners, pollers, deployment versions) can be named and has no effect beyond fixed numbers of slots.
+The worker of notebooks is ``_embedded.EmbeddedWorker``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from durable_nb.policies import WorkerDeploymentVersion
+from durable_nb.runtime.interceptor import (
+    ContinueAsNewInput,
+    ExecuteWorkflowInput,
+    HandleQueryInput,
+    HandleSignalInput,
+    HandleUpdateInput,
+    SignalChildWorkflowInput,
+    SignalExternalWorkflowInput,
+    StartActivityInput,
+    StartChildWorkflowInput,
+    StartLocalActivityInput,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+    WorkflowOutboundInterceptor,
+)
+from durable_nb.worker._config import WorkerConfig, WorkerDeploymentConfig
+from durable_nb.worker._interceptor import (
+    ActivityInboundInterceptor,
+    ActivityOutboundInterceptor,
+    ExecuteActivityInput,
+    Interceptor,
+)
+from durable_nb.worker._plugin import Plugin
+from durable_nb.worker._runner import UnsandboxedWorkflowRunner, WorkflowRunner
+from durable_nb.worker._shared_state import SharedHeartbeatSender, SharedStateManager
+from durable_nb.worker._tuning import (
+    ActivitySlotInfo,
+    CustomSlotSupplier,
+    FixedSizeSlotSupplier,
+    LocalActivitySlotInfo,
+    NexusSlotInfo,
+    PollerBehavior,
+    PollerBehaviorAutoscaling,
+    PollerBehaviorSimpleMaximum,
+    ResourceBasedSlotConfig,
+    ResourceBasedSlotSupplier,
+    ResourceBasedTunerConfig,
+    SlotInfo,
+    SlotMarkUsedContext,
+    SlotPermit,
+    SlotReleaseContext,
+    SlotReserveContext,
+    WorkerTuner,
+    WorkflowSlotInfo,
+)
+from durable_nb.worker._worker import Worker
+
+if TYPE_CHECKING:
+    from durable_nb.worker._replayer import Replayer, ReplayerConfig, WorkflowReplayResult, WorkflowReplayResults
+
+__all__ = [
+    "ActivityInboundInterceptor",
+    "ActivityOutboundInterceptor",
+    "ActivitySlotInfo",
+    "ContinueAsNewInput",
+    "CustomSlotSupplier",
+    "ExecuteActivityInput",
+    "ExecuteWorkflowInput",
+    "FixedSizeSlotSupplier",
+    "HandleQueryInput",
+    "HandleSignalInput",
+    "HandleUpdateInput",
+    "Interceptor",
+    "LocalActivitySlotInfo",
+    "NexusSlotInfo",
+    "Plugin",
+    "PollerBehavior",
+    "PollerBehaviorAutoscaling",
+    "PollerBehaviorSimpleMaximum",
+    "Replayer",
+    "ReplayerConfig",
+    "ResourceBasedSlotConfig",
+    "ResourceBasedSlotSupplier",
+    "ResourceBasedTunerConfig",
+    "SharedHeartbeatSender",
+    "SharedStateManager",
+    "SignalChildWorkflowInput",
+    "SignalExternalWorkflowInput",
+    "SlotInfo",
+    "SlotMarkUsedContext",
+    "SlotPermit",
+    "SlotReleaseContext",
+    "SlotReserveContext",
+    "StartActivityInput",
+    "StartChildWorkflowInput",
+    "StartLocalActivityInput",
+    "UnsandboxedWorkflowRunner",
+    "Worker",
+    "WorkerConfig",
+    "WorkerDeploymentConfig",
+    "WorkerDeploymentVersion",
+    "WorkerTuner",
+    "WorkflowInboundInterceptor",
+    "WorkflowInterceptorClassInput",
+    "WorkflowOutboundInterceptor",
+    "WorkflowReplayResult",
+    "WorkflowReplayResults",
+    "WorkflowRunner",
+    "WorkflowSlotInfo",
+]
+
+_REPLAYING = frozenset(("Replayer", "ReplayerConfig", "WorkflowReplayResult", "WorkflowReplayResults"))
+
+
+def __getattr__(name: str) -> Any:
+    """The names of replay, on first use: a worker that serves needs none of what they import."""
+    if name not in _REPLAYING:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from durable_nb.worker import _replayer  # noqa: PLC0415 - see above
+
+    return getattr(_replayer, name)

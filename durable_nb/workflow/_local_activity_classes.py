@@ -1,0 +1,171 @@
+"""Local activities that are callable classes (temporal-semantics 3.3).
+
+Overloads name the options once, as a TypedDict; the implementations spell them out, for ``inspect`` and completion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, overload
+
+from durable_nb.runtime.handles import ActivityCancellationType, ActivityHandle, arg_unset, arguments
+from durable_nb.runtime.loop import current
+from durable_nb.runtime.starting import start_local_activity as _start
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from durable_nb.policies import RetryPolicy
+    from durable_nb.workflow._configs import LocalActivityConfig
+    from durable_nb.workflow._typing import (
+        CallableAsyncNoParam,
+        CallableAsyncSingleParam,
+        CallableSyncNoParam,
+        CallableSyncSingleParam,
+        ParamType,
+        ReturnType,
+    )
+
+
+@overload
+def start_local_activity_class(
+    activity: type[CallableAsyncNoParam[ReturnType]], **options: Unpack[LocalActivityConfig]
+) -> ActivityHandle[ReturnType]: ...
+
+
+@overload
+def start_local_activity_class(
+    activity: type[CallableSyncNoParam[ReturnType]], **options: Unpack[LocalActivityConfig]
+) -> ActivityHandle[ReturnType]: ...
+
+
+@overload
+def start_local_activity_class(
+    activity: type[CallableAsyncSingleParam[ParamType, ReturnType]], arg: ParamType, **options: Unpack[LocalActivityConfig]
+) -> ActivityHandle[ReturnType]: ...
+
+
+@overload
+def start_local_activity_class(
+    activity: type[CallableSyncSingleParam[ParamType, ReturnType]], arg: ParamType, **options: Unpack[LocalActivityConfig]
+) -> ActivityHandle[ReturnType]: ...
+
+
+@overload
+def start_local_activity_class(
+    activity: type[Callable[..., Awaitable[ReturnType]]], *, args: Sequence[Any], **options: Unpack[LocalActivityConfig]
+) -> ActivityHandle[ReturnType]: ...
+
+
+@overload
+def start_local_activity_class(
+    activity: type[Callable[..., ReturnType]], *, args: Sequence[Any], **options: Unpack[LocalActivityConfig]
+) -> ActivityHandle[ReturnType]: ...
+
+
+def start_local_activity_class(
+    activity: type[Callable[..., Any]],
+    arg: Any = arg_unset,
+    *,
+    args: Sequence[Any] = [],
+    schedule_to_close_timeout: timedelta | None = None,
+    schedule_to_start_timeout: timedelta | None = None,
+    start_to_close_timeout: timedelta | None = None,
+    retry_policy: RetryPolicy | None = None,
+    local_retry_threshold: timedelta | None = None,
+    cancellation_type: ActivityCancellationType = ActivityCancellationType.TRY_CANCEL,
+    activity_id: str | None = None,
+    summary: str | None = None,
+    event_groups: Sequence[Any] | None = None,
+) -> ActivityHandle[Any]:
+    """``start_local_activity`` for a class decorated with ``@activity.defn``."""
+    return _start(
+        current(),
+        activity,
+        arguments(arg, args),
+        result_type=None,
+        schedule_to_close_timeout=schedule_to_close_timeout,
+        schedule_to_start_timeout=schedule_to_start_timeout,
+        start_to_close_timeout=start_to_close_timeout,
+        retry_policy=retry_policy,
+        local_retry_threshold=local_retry_threshold,
+        cancellation_type=cancellation_type,
+        activity_id=activity_id,
+        summary=summary,
+        event_groups=event_groups,
+    )
+
+@overload
+async def execute_local_activity_class(
+    activity: type[CallableAsyncNoParam[ReturnType]], **options: Unpack[LocalActivityConfig]
+) -> ReturnType: ...
+
+
+@overload
+async def execute_local_activity_class(
+    activity: type[CallableSyncNoParam[ReturnType]], **options: Unpack[LocalActivityConfig]
+) -> ReturnType: ...
+
+
+@overload
+async def execute_local_activity_class(
+    activity: type[CallableAsyncSingleParam[ParamType, ReturnType]], arg: ParamType, **options: Unpack[LocalActivityConfig]
+) -> ReturnType: ...
+
+
+@overload
+async def execute_local_activity_class(
+    activity: type[CallableSyncSingleParam[ParamType, ReturnType]], arg: ParamType, **options: Unpack[LocalActivityConfig]
+) -> ReturnType: ...
+
+
+@overload
+async def execute_local_activity_class(
+    activity: type[Callable[..., Awaitable[ReturnType]]], *, args: Sequence[Any], **options: Unpack[LocalActivityConfig]
+) -> ReturnType: ...
+
+
+@overload
+async def execute_local_activity_class(
+    activity: type[Callable[..., ReturnType]], *, args: Sequence[Any], **options: Unpack[LocalActivityConfig]
+) -> ReturnType: ...
+
+
+async def execute_local_activity_class(
+    activity: type[Callable[..., Any]],
+    arg: Any = arg_unset,
+    *,
+    args: Sequence[Any] = [],
+    schedule_to_close_timeout: timedelta | None = None,
+    schedule_to_start_timeout: timedelta | None = None,
+    start_to_close_timeout: timedelta | None = None,
+    retry_policy: RetryPolicy | None = None,
+    local_retry_threshold: timedelta | None = None,
+    cancellation_type: ActivityCancellationType = ActivityCancellationType.TRY_CANCEL,
+    activity_id: str | None = None,
+    summary: str | None = None,
+    event_groups: Sequence[Any] | None = None,
+) -> Any:
+    """``start_local_activity_class`` and wait for the result.
+
+    Raises
+    ------
+    ActivityError
+        It did not complete; ``cause`` says why.
+    """
+    return await _start(
+        current(),
+        activity,
+        arguments(arg, args),
+        result_type=None,
+        schedule_to_close_timeout=schedule_to_close_timeout,
+        schedule_to_start_timeout=schedule_to_start_timeout,
+        start_to_close_timeout=start_to_close_timeout,
+        retry_policy=retry_policy,
+        local_retry_threshold=local_retry_threshold,
+        cancellation_type=cancellation_type,
+        activity_id=activity_id,
+        summary=summary,
+        event_groups=event_groups,
+    )

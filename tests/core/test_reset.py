@@ -1,0 +1,298 @@
+"""Reset: the new history, what is done again, what is kept, and when it is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from durable_nb.core import activities, closing, others, requests
+from durable_nb.core.reset import ResetError, reset
+from durable_nb.core.transition import Transition
+from durable_nb.model.attributes import (
+    ActivityTaskCancelRequested,
+    SignalExternalWorkflowExecutionInitiated,
+    StartChildWorkflowExecutionInitiated,
+    TimerStarted,
+    UpsertWorkflowSearchAttributes,
+    WorkflowExecutionCompleted,
+    WorkflowExecutionSignaled,
+    WorkflowExecutionStarted,
+    WorkflowPropertiesModified,
+    WorkflowTaskFailed,
+)
+from durable_nb.model.commands import WorkflowTaskFailure
+from durable_nb.model.enums import WorkflowTaskFailedCause
+from durable_nb.model.failure import Failure, WorkflowExecution
+from durable_nb.model.requests import ResetWorkflow, SignalInput, Target
+from tests.core.world import NOON, SECOND, World, activity, text
+
+
+def signal(world: World, name: str, request_id: str = "") -> None:
+    world.do(lambda tx: requests.signal(tx, SignalInput(name, request_id=request_id), "me"))
+
+
+def reset_of(world: World, event_id: int, **options) -> Transition:
+    request = ResetWorkflow(Target("default", "wf"), event_id, reason="bad luck", identity="me", **options)
+    return reset(world.context, world.state, world.events, request, 100, "new-run", world.now)
+
+
+def after_reset(world: World, event_id: int, **options) -> World:
+    tx = reset_of(world, event_id, **options)
+    if world.state.is_open:
+        world.do(lambda old: closing.terminate(old, "reset", None, "me"))
+    world.commit(tx)
+    return world
+
+
+def two_steps() -> World:
+    """Activity "1" (5-7), task (8-10), activity "2" (11-13), task (14-16), end (17)."""
+    world = World().start(input=text("in"))
+    world.task(activity("1"))
+    world.complete_activity("1")
+    world.task(activity("2"))
+    world.complete_activity("2")
+    world.task(WorkflowExecutionCompleted())
+    return world
+
+
+@pytest.mark.parametrize("event_id", [9, 10])
+def test_the_new_history_is_the_prefix_a_failed_task_and_a_new_one(event_id):
+    world = two_steps()
+    old = list(world.events)
+    world.now += 3600 * SECOND
+    after_reset(world, event_id)
+    assert world.events[1:9] == old[1:9]
+    assert world.titles(10) == ["WorkflowTaskFailed", "WorkflowTaskScheduled"]
+    assert world.events[9].attributes == WorkflowTaskFailed(
+        scheduled_event_id=8,
+        started_event_id=9,
+        cause=WorkflowTaskFailedCause.RESET_WORKFLOW,
+        failure=Failure(message="bad luck", source="Server"),
+        identity="me",
+        base_run_id="run-1",
+        new_run_id="new-run",
+    )
+    assert world.events[9].event_time == world.now
+    assert world.state.is_open
+    world.task(activity("2"))
+    assert world.attempt("2").is_started
+
+
+def test_the_seed_and_the_chain_stay():
+    world = after_reset(two_steps(), 4)
+    started = world.last(WorkflowExecutionStarted)
+    assert (started.original_execution_run_id, started.first_execution_run_id) == ("run-1", "run-1")
+    assert (world.state.run_id, world.state.first_execution_run_id, world.rows.run.run_id) == (
+        "new-run",
+        "run-1",
+        "new-run",
+    )
+    assert started.input == text("in")
+
+
+def test_a_second_reset_keeps_the_seed_of_the_first_run():
+    world = after_reset(after_reset(two_steps(), 10), 4)
+    assert world.last(WorkflowExecutionStarted).original_execution_run_id == "run-1"
+    assert world.last(WorkflowTaskFailed).base_run_id == "new-run"
+
+
+def test_the_old_run_is_not_touched():
+    world = two_steps()
+    old = world.runs[1]
+    before, version = list(old.events), world.state.version
+    reset_of(world, 10)
+    assert (old.events, world.state.version) == (before, version)
+    assert old.events[0].attributes.workflow_execution_expiration_time == 0
+
+
+def test_timeouts_of_the_run_and_the_chain_count_from_the_reset():
+    world = World().start(run_timeout=50 * SECOND, execution_timeout=80 * SECOND)
+    world.task(TimerStarted("t", SECOND))
+    world.pass_time(50)
+    assert not world.state.is_open
+    world.now += 1000 * SECOND
+    after_reset(world, 4)
+    row = world.rows.run
+    assert (row.start_time, row.execution_time) == (NOON + 1050 * SECOND, NOON + 1050 * SECOND)
+    assert world.state.started.workflow_execution_expiration_time == NOON + 1130 * SECOND
+    world.reload().pass_time(49)
+    assert world.state.is_open
+    world.pass_time(1)
+    assert not world.state.is_open
+
+
+def test_later_signals_are_applied_again_in_order_and_once():
+    world = World().start()
+    world.task(TimerStarted("t", 10 * SECOND))
+    signal(world, "a", "ra")
+    world.task()
+    signal(world, "b")
+    open_task = world.hold()
+    signal(world, "c")
+    assert world.state.buffered
+    after_reset(world, 4)
+    names = [e.attributes.signal_name for e in world.events if isinstance(e.attributes, WorkflowExecutionSignaled)]
+    assert names == ["a", "b", "c"]
+    assert world.titles(4) == [
+        "WorkflowTaskFailed",
+        "WorkflowExecutionSignaled",
+        "WorkflowExecutionSignaled",
+        "WorkflowExecutionSignaled",
+        "WorkflowTaskScheduled",
+    ]
+    assert not world.do(lambda tx: requests.signal(tx, SignalInput("a", request_id="ra"), "me"))
+    assert open_task.events == []
+
+
+def test_signals_of_the_prefix_are_not_applied_twice_and_later_ones_can_be_left_out():
+    world = World().start(signal=SignalInput("early"))
+    world.task(TimerStarted("t", 10 * SECOND))
+    signal(world, "late")
+    after_reset(world, 4, reapply_signals=False)
+    names = [e.attributes.signal_name for e in world.events if isinstance(e.attributes, WorkflowExecutionSignaled)]
+    assert names == ["early"]
+
+
+def test_timers_of_the_prefix_keep_their_instant_and_overdue_ones_fire_at_once():
+    world = World().start()
+    world.task(TimerStarted("short", 10 * SECOND), TimerStarted("long", 100 * SECOND))
+    signal(world, "x")
+    world.task()
+    world.now += 50 * SECOND
+    after_reset(world, len(world.events))
+    assert world.rows.run.wake_at == NOON + 10 * SECOND
+    world.pass_time(0)
+    assert world.titles()[-2:] == ["WorkflowTaskScheduled", "TimerFired"]
+    assert list(world.state.timers) == ["long"]
+    world.pass_time(50)
+    assert world.titles()[-1] == "TimerFired"
+
+
+def test_activities_of_the_prefix_begin_anew_with_all_their_time():
+    world = World().start()
+    world.task(activity("1", schedule_to_close_timeout=20 * SECOND, heartbeat_timeout=9 * SECOND))
+    found = world.attempt("1")
+    world.do(lambda tx: activities.fail(tx, found, Failure(message="down"), "me@here"))
+    signal(world, "x")
+    world.task()
+    world.now += 3600 * SECOND
+    after_reset(world, len(world.events))
+    anew = world.attempt("1")
+    assert (anew.attempt, anew.is_started, anew.last_failure) == (1, True, None)
+    assert world.transitions[-1].started_activities == [anew]
+    world.reload().pass_time(8)
+    assert world.attempt("1").is_started
+    found = world.attempt("1")
+    world.do(lambda tx: activities.complete(tx, found, text("r"), "me@here"))
+    assert world.titles()[-2:] == ["ActivityTaskStarted", "ActivityTaskCompleted"]
+
+
+def test_schedule_to_close_of_an_activity_that_begins_anew_counts_from_the_reset():
+    world = World().start()
+    world.task(activity("1", schedule_to_close_timeout=20 * SECOND, start_to_close_timeout=0))
+    signal(world, "x")
+    world.task()
+    world.now += 3600 * SECOND
+    after_reset(world, len(world.events))
+    world.reload().pass_time(19)
+    assert world.state.activities
+    world.pass_time(1)
+    assert not world.state.activities
+
+
+def test_an_activity_whose_cancellation_the_prefix_requested_is_canceled():
+    world = World().start()
+    world.task(activity("1"))
+    signal(world, "x")
+    world.task(ActivityTaskCancelRequested(5))
+    signal(world, "y")
+    world.task()
+    after_reset(world, len(world.events))
+    assert "ActivityTaskCanceled" in world.titles()
+    assert not world.state.activities
+
+
+def test_memo_and_search_attributes_are_those_of_the_prefix():
+    world = World().start(memo={"m": text("0")[0]}, search_attributes={"s": text("0")[0]})
+    world.task(WorkflowPropertiesModified(upserted_memo={"m": text("1")[0]}), TimerStarted("t", SECOND))
+    world.pass_time(1)
+    world.task(UpsertWorkflowSearchAttributes(search_attributes={"s": text("2")[0]}))
+    after_reset(world, 10)
+    assert (world.state.memo, world.state.search_attributes) == ({"m": text("1")[0]}, {"s": text("0")[0]})
+    assert world.rows.run.memo is not None
+
+
+def test_a_failed_task_is_a_point_to_reset_to():
+    world = World().start()
+    world.fail_task(WorkflowTaskFailure(WorkflowTaskFailedCause.NON_DETERMINISTIC_ERROR, Failure()))
+    after_reset(world, 4)
+    assert world.titles() == [
+        "WorkflowExecutionStarted",
+        "WorkflowTaskScheduled",
+        "WorkflowTaskStarted",
+        "WorkflowTaskFailed",
+        "WorkflowTaskScheduled",
+    ]
+
+
+def test_a_clock_that_went_back_does_not_make_event_times_go_back():
+    world = two_steps()
+    world.now -= 3600 * SECOND
+    after_reset(world, 10)
+    assert world.events[-1].event_time == NOON
+
+
+@pytest.mark.parametrize("event_id", [0, -3, 18, 1000])
+def test_an_event_that_does_not_exist_is_refused_with_the_range(event_id):
+    with pytest.raises(ResetError, match=f"no event {event_id} .* has events 1 to 17"):
+        reset_of(two_steps(), event_id)
+
+
+@pytest.mark.parametrize(
+    ("event_id", "name", "near"),
+    [(1, "WorkflowExecutionStarted", "4, 10, 16"), (8, "WorkflowTaskScheduled", "4, 10, 16"), (12, "Activity", "10")],
+)
+def test_an_event_outside_a_workflow_task_is_refused_with_the_nearest_choice(event_id, name, near):
+    with pytest.raises(ResetError, match=f"event {event_id} .*{name}.*near it: .*{near}"):
+        reset_of(two_steps(), event_id)
+
+
+def test_a_run_without_a_finished_task_says_so():
+    with pytest.raises(ResetError, match="no workflow task has ended"):
+        reset_of(World().start(), 2)
+
+
+def test_a_running_child_forbids_the_reset_and_an_ended_one_does_not():
+    world = World().start()
+    world.task(StartChildWorkflowExecutionInitiated(workflow_id="the-child", workflow_type="C"))
+    child = WorkflowExecution("the-child", "r")
+    world.do(lambda tx: others.child_started(tx, 5, child))
+    world.task()
+    world.do(lambda tx: others.child_closed(tx, 5, child, WorkflowExecutionCompleted()))
+    world.task(TimerStarted("t", SECOND))
+    with pytest.raises(ResetError, match="cannot reset to event 8: .*'the-child'"):
+        reset_of(world, 9)
+    after_reset(world, 13)
+    assert world.state.is_open
+
+
+def test_a_signal_under_way_forbids_the_reset():
+    world = World().start()
+    target = WorkflowExecution("x")
+    world.task(SignalExternalWorkflowExecutionInitiated(workflow_execution=target, signal_name="s"))
+    signal(world, "go")
+    world.task()
+    with pytest.raises(ResetError, match="signal or cancel request"):
+        reset_of(world, len(world.events))
+
+
+def test_a_reset_child_is_still_its_parents_child():
+    from durable_nb.core.start import start_child
+
+    parent = World().start()
+    parent.task(StartChildWorkflowExecutionInitiated(workflow_id="c", workflow_type="C"))
+    child = World()
+    child.commit(start_child(child.context, parent.state, parent.state.children[5], 50, "child-run", child.now))
+    child.task(WorkflowExecutionCompleted())
+    after_reset(child, 4)
+    row = child.rows.run
+    assert (row.parent_run_id, row.parent_initiated_event_id) == (parent.state.run_id, 5)
