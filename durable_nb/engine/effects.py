@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from durable_nb.core.state import ActivityState, ExecutionState
 from durable_nb.core.transition import Transition
@@ -12,7 +13,6 @@ from durable_nb.engine.inputs import ActivityEnded, Query, StartQueued, Update
 from durable_nb.engine.slot import PendingUpdate, RunSlot
 from durable_nb.model.attributes import UpdateOutcome, WorkflowExecutionUpdateAccepted, WorkflowExecutionUpdateCompleted
 from durable_nb.model.enums import WorkflowExecutionStatus
-from durable_nb.model.events import Event
 from durable_nb.model.failure import ApplicationFailureInfo, Failure
 from durable_nb.model.tasks import ActivityOutcome, ActivityTask
 from durable_nb.service import RPCError, RPCStatusCode
@@ -200,7 +200,7 @@ def _settle_updates(engine: Engine, slot: RunSlot, tx: Transition) -> None:
     slot.updates.clear()
 
 
-def _resolve(waiters: list, run_id: str, outcome: UpdateOutcome | None) -> None:
+def _resolve(waiters: list[asyncio.Future[Any]], run_id: str, outcome: UpdateOutcome | None) -> None:
     for waiter in waiters:
         if not waiter.done():
             waiter.set_result((run_id, outcome))

@@ -384,7 +384,7 @@ class Engine:
             if slot.inputs:
                 self.loop.call_later(RETRY_AFTER_FAULT, self._requeue, slot)
             return
-        except Exception as error:  # noqa: BLE001 - a damaged history must not stop the others
+        except Exception as error:
             logger.exception("run %s cannot be loaded", slot.run_key)
             slot.phase = IDLE
             fault = RPCError(f"this run cannot be loaded: {error}", RPCStatusCode.DATA_LOSS)
@@ -484,13 +484,15 @@ class Engine:
             self._in_flight
             or self._ready
             or any(entry.running for entry in self.workers.entries)
-            or any(slot.is_busy and (slot.inputs or slot.open_task or slot.phase != IDLE) for slot in self.slots.values())
+            or any(
+                slot.is_busy and (slot.inputs or slot.open_task or slot.phase != IDLE) for slot in self.slots.values()
+            )
         )
 
     async def settle(self) -> None:
         """Wait until no step is ready and nothing is being read or written."""
-        while self._in_flight or self._ready or any(slot.phase != IDLE for slot in self.slots.values()):
-            await asyncio.sleep(0)
+        while self._in_flight or self._ready or any(slot.phase != IDLE for slot in self.slots.values()):  # noqa: ASYNC110
+            await asyncio.sleep(0)  # Only tests wait here; a signal would cost every commit something.
 
     def stop(self) -> None:
         """Write what was decided, then take no more work. What waits is refused; it was not acknowledged."""

@@ -124,6 +124,8 @@ class Frontend:
             used = await self._use_existing(request, conflict_policy)
             if used is not None:
                 return used
+            # The store says closed, but the slot has not heard of its commit yet: let the loop tell it.
+            await asyncio.sleep(0)
 
     async def _use_existing(
         self, request: ask.StartWorkflow, policy: WorkflowIDConflictPolicy
@@ -135,7 +137,9 @@ class Frontend:
             return None
         if policy is WorkflowIDConflictPolicy.TERMINATE_EXISTING:
             try:
-                await self._push(row.run_key, Terminate, "TerminateIfRunning WorkflowIdReusePolicy", None, "history-service")
+                await self._push(
+                    row.run_key, Terminate, "TerminateIfRunning WorkflowIdReusePolicy", None, "history-service"
+                )
             except RPCError as error:
                 if error.status is not RPCStatusCode.NOT_FOUND:
                     raise
@@ -162,9 +166,7 @@ class Frontend:
         if state is None:
             state = await self._push(run_key, Describe, lambda loaded: loaded.state)
         started = state.started
-        return (
-            self._engine.workers.for_workflow(state.namespace, started.task_queue, started.workflow_type) is not None
-        )
+        return self._engine.workers.for_workflow(state.namespace, started.task_queue, started.workflow_type) is not None
 
     # -- talking to a run ------------------------------------------------------------------------------------------
 

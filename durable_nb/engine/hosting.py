@@ -38,7 +38,9 @@ class EngineHandle:
     Methods may be called from any thread. ``close`` is idempotent; a process that dies without it loses nothing.
     """
 
-    def __init__(self, store: Store, loop: asyncio.AbstractEventLoop, clock: Clock, thread: threading.Thread | None) -> None:
+    def __init__(
+        self, store: Store, loop: asyncio.AbstractEventLoop, clock: Clock, thread: threading.Thread | None
+    ) -> None:
         self.store = store
         self.url = store.url
         self.loop = loop
@@ -146,7 +148,8 @@ class EngineHandle:
             self._shut()
         else:
             done = threading.Event()
-            self.loop.call_soon_threadsafe(lambda: (self._shut(), done.set()))
+            self.loop.call_soon_threadsafe(self._shut)
+            self.loop.call_soon_threadsafe(done.set)
             done.wait(timeout=10)
         if self._thread is not None and not self.engine.is_on_loop():
             self.loop.call_soon_threadsafe(self.loop.stop)
@@ -192,9 +195,11 @@ def open_engine(
     if known is not None and not known.is_closed and not known.loop.is_closed():
         return known
     store = open_store(url, **store_options)
-    handle = _on_thread(store, clock or SystemClock()) if own_thread else _on_loop(store, running, clock or SystemClock())
+    handle = (
+        _on_thread(store, clock or SystemClock()) if own_thread else _on_loop(store, running, clock or SystemClock())
+    )
     if shared:
-        handle._key = key  # noqa: SLF001 - the registry is this module's
+        handle._key = key
         with _lock:
             _handles[key] = handle
     return handle
@@ -221,7 +226,8 @@ def _on_thread(store: Store, clock: Clock) -> EngineHandle:
     started = threading.Event()
     thread = threading.Thread(target=_run_loop, args=(loop, started), name="durable-engine", daemon=True)
     handle = EngineHandle(store, loop, clock, thread)
-    loop.call_soon(lambda: (handle.start(), started.set()))
+    loop.call_soon(handle.start)
+    loop.call_soon(started.set)
     thread.start()
     started.wait()
     atexit.register(handle.close)
@@ -248,5 +254,3 @@ def _suggestion(store: Store) -> int:
     """History length at which continue-as-new is suggested: the environment, the store's setting, the default."""
     text = os.environ.get(SUGGEST_VARIABLE) or store.get_setting("suggest_continue_as_new")
     return int(text) if text and text.isdigit() else SUGGEST_CONTINUE_AS_NEW
-
-

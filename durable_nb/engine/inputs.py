@@ -218,7 +218,9 @@ class ActivityEnded(Input):
         activity = activities.find_attempt(tx.state, self.scheduled_event_id, self.token)
         if activity is None or not tx.state.is_open:
             if self.future is not None:
-                raise RPCError("no such activity is pending: it is over or was given to another", RPCStatusCode.NOT_FOUND)
+                raise RPCError(
+                    "no such activity is pending: it is over or was given to another", RPCStatusCode.NOT_FOUND
+                )
             return
         if outcome.last_heartbeat_details is not None:
             activity.heartbeat_details = outcome.last_heartbeat_details

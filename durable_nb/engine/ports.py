@@ -10,7 +10,14 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from durable_nb.model.commands import WorkflowTaskCompletion, WorkflowTaskFailure
-from durable_nb.model.tasks import ActivityOutcome, ActivityTask, HeartbeatReply, QueryAnswer, QueryRequest, WorkflowTask
+from durable_nb.model.tasks import (
+    ActivityOutcome,
+    ActivityTask,
+    HeartbeatReply,
+    QueryAnswer,
+    QueryRequest,
+    WorkflowTask,
+)
 
 TaskResult = WorkflowTaskCompletion | WorkflowTaskFailure
 

@@ -25,7 +25,7 @@ async def _answer(engine: Engine, run_key: int, slot: RunSlot, item: Query) -> N
         item.result = await _ask(engine, run_key, slot, item)
     except asyncio.CancelledError:
         raise
-    except Exception as error:  # noqa: BLE001 - the caller hears of it, whatever it is
+    except Exception as error:
         item.fail(error)
     else:
         item.succeed()

@@ -14,6 +14,7 @@ from durable_nb.model.records import Conflict, RunRow
 if TYPE_CHECKING:
     from durable_nb.engine.engine import Engine
 
+
 class Inserted(Input):
     """Hears whether a new run was stored: ``result`` is None, or the conflict."""
 

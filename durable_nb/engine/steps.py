@@ -98,7 +98,7 @@ class Step:
         slot.port = port
         try:
             result = port.run_workflow_task(slot.run_key, task)
-        except Exception as error:  # noqa: BLE001 - a fault of the worker must not stop the engine
+        except Exception as error:
             result = _worker_fault(error)
         if isinstance(result, WorkflowTaskCompletion | WorkflowTaskFailure):
             self._end(open_task, result)
@@ -199,6 +199,6 @@ async def _await_task(engine: Engine, run_key: int, open_task: OpenTask, result:
         outcome = await result
     except asyncio.CancelledError:
         raise
-    except Exception as error:  # noqa: BLE001 - as in Step._serve
+    except Exception as error:
         outcome = _worker_fault(error)
     engine.push(run_key, TaskEnded(open_task, outcome))

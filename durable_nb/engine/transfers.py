@@ -123,7 +123,7 @@ async def _start_or_find(
 
 def _is_child(row: Any, parent: ExecutionState, asked: StartChildWorkflowExecutionInitiated, initiated: int) -> bool:
     """Whether an existing run is this very child, started before a crash."""
-    return (
+    return bool(
         row.workflow_id == asked.workflow_id
         and row.parent_run_id == parent.run_id
         and row.parent_initiated_event_id == initiated
@@ -137,9 +137,7 @@ async def _signal(engine: Engine, run_key: int, transfer_id: int) -> None:
         engine.push(run_key, TransferDone(transfer_id))
         return
     target = asked.workflow_execution
-    request = SignalInput(
-        asked.signal_name, asked.input or [], asked.header or {}, f"{sender.run_id}:{transfer_id}"
-    )
+    request = SignalInput(asked.signal_name, asked.input or [], asked.header or {}, f"{sender.run_id}:{transfer_id}")
     found = await _deliver(
         engine,
         asked.namespace,
@@ -174,7 +172,8 @@ async def _deliver(
     parent: ExecutionState | None,
 ) -> bool:
     """Push an input to another run; False when there is no such open run. A child's chain is followed to its
-    current run, as the run ID that its parent knows is that of the first."""
+    current run, as the run ID that its parent knows is that of the first.
+    """
     run_id = "" if parent is not None else target.run_id
     key = engine.open_runs.get((namespace, target.workflow_id)) if not run_id else engine.run_keys.get(run_id)
     if key is None:

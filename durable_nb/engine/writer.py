@@ -75,12 +75,11 @@ class GroupCommitWriter:
         stats = self.stats
         stats.commits += 1
         stats.units += len(batch)
-        if len(batch) > stats.largest_batch:
-            stats.largest_batch = len(batch)
+        stats.largest_batch = max(stats.largest_batch, len(batch))
         answer: list[Conflict | None] | Exception
         try:
             answer = self._store.commit([unit for unit, _ in batch])
-        except Exception as error:  # noqa: BLE001 - whatever it is, the engine must hear of it
+        except Exception as error:
             answer = error
         try:
             self._loop.call_soon_threadsafe(self._answer, tokens, answer)
@@ -104,7 +103,7 @@ class InlineWriter:
         answer: list[Conflict | None] | Exception
         try:
             answer = self._store.commit([unit for unit, _ in batch])
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:
             answer = error
         self._loop.call_soon(self._answer, [token for _, token in batch], answer)
 

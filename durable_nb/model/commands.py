@@ -11,6 +11,7 @@ import msgspec
 from durable_nb.model.attributes import Attributes, RetryPolicyAttributes, SdkMetadata, UserMetadata
 from durable_nb.model.enums import WorkflowTaskFailedCause
 from durable_nb.model.failure import Failure
+from durable_nb.model.payload import Payload
 
 
 class Command(msgspec.Struct):
@@ -55,8 +56,8 @@ class LocalActivityRequest(msgspec.Struct):
     seq: int
     activity_id: str
     activity_type: str
-    input: list
-    header: dict
+    input: list[Payload]
+    header: dict[str, Payload]
     schedule_to_close_timeout: int = 0
     schedule_to_start_timeout: int = 0
     start_to_close_timeout: int = 0

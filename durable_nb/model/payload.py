@@ -19,7 +19,7 @@ class Payload(msgspec.Struct, omit_defaults=True, rename="camel"):
     metadata: dict[str, bytes] = {}
     data: bytes = b""
 
-    def SerializeToString(self, *, deterministic: bool | None = None) -> bytes:  # noqa: N802, ARG002 - protobuf's spelling
+    def SerializeToString(self, *, deterministic: bool | None = None) -> bytes:  # noqa: N802 - protobuf's spelling
         """Protobuf wire form (message ``temporal.api.common.v1.Payload``)."""
         out = bytearray()
         for key in sorted(self.metadata):

@@ -141,7 +141,8 @@ class Unit(msgspec.Struct):
 
 class Conflict(msgspec.Struct):
     """Why a unit was not written: ``version`` (somebody was faster, or the run is gone) or ``workflow_id`` (a new
-    run was to be inserted but an open run has that ID, ``run_key``)."""
+    run was to be inserted but an open run has that ID, ``run_key``).
+    """
 
     kind: str
     run_key: int

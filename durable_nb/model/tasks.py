@@ -103,7 +103,8 @@ class HeartbeatReply(msgspec.Struct):
 
 class ActivityOutcome(msgspec.Struct):
     """How an attempt ended: exactly one of ``result``, ``failure``, ``canceled`` is set; ``pending`` for an
-    activity that will be completed asynchronously."""
+    activity that will be completed asynchronously.
+    """
 
     result: list[Payload] | None = None
     failure: Failure | None = None

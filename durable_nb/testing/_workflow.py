@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
 
 from durable_nb.client import Client
 from durable_nb.converter import DataConverter
@@ -32,7 +32,9 @@ class WorkflowEnvironment:
     ...         await env.client.execute_workflow(Reminder.run, id="r", task_queue="q")
     """
 
-    def __init__(self, client: Client, *, handle: EngineHandle | None = None, clock: SkippingClock | None = None) -> None:
+    def __init__(
+        self, client: Client, *, handle: EngineHandle | None = None, clock: SkippingClock | None = None
+    ) -> None:
         self._client = client
         self._handle = handle
         self._clock = clock
@@ -54,7 +56,7 @@ class WorkflowEnvironment:
         default_workflow_query_reject_condition: Any = None,
         identity: str | None = None,
         dev_server_database_filename: str | None = None,
-        search_attributes: Sequence[Any] = (),  # noqa: ARG004 - attributes need no registration here
+        search_attributes: Sequence[Any] = (),
         **_: Any,
     ) -> WorkflowEnvironment:
         """An environment in real time, in memory or, with ``dev_server_database_filename``, in that SQLite file.
@@ -92,7 +94,7 @@ class WorkflowEnvironment:
         )
         return WorkflowEnvironment(client, handle=handle, clock=clock)
 
-    async def __aenter__(self) -> WorkflowEnvironment:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -130,7 +132,7 @@ class WorkflowEnvironment:
     async def get_current_time(self) -> datetime:
         """The environment's present, UTC."""
         now = self._clock.now() / 1e6 if self._clock is not None else None
-        return datetime.now(timezone.utc) if now is None else datetime.fromtimestamp(now, timezone.utc)
+        return datetime.now(UTC) if now is None else datetime.fromtimestamp(now, UTC)
 
     @contextmanager
     def auto_time_skipping_disabled(self) -> Iterator[None]:
@@ -182,5 +184,3 @@ def _client(
         "identity": identity or handle.identity,
     }
     return Client(handle, **options)
-
-

@@ -1,4 +1,4 @@
-"""Kill -9 before, during and after every commit of a workload; the next process must finish it with nothing done twice."""
+"""Kill -9 before, during and after every commit; the next process must finish the work with nothing done twice."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ async def place(client: Client, order: str) -> None:
     if f"confirmed {order}\n" not in (DIRECTORY / "log").read_text():
         try:
             await handle.signal(Order.confirm)
-        except Exception as error:  # noqa: BLE001 - the order may be finished: then the signal came before the kill
+        except Exception as error:
             note("refused", order, type(error).__name__)
         else:
             note("confirmed", order)

@@ -46,6 +46,12 @@ class Driver:
         await self.handle.engine.settle()
 
 
+async def until(condition: Callable[[], Any]) -> None:
+    """Give the engines turns until the condition holds; the test's own time limit ends a wait in vain."""
+    while not condition():  # noqa: ASYNC110 - what is waited for has no signal, and that is what is tested
+        await asyncio.sleep(0)
+
+
 @pytest.fixture(params=["memory", "sqlite"])
 def open_driver(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Driver]]:
     """Opens engines of 'processes' on one store; a memory store has one only."""

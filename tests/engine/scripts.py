@@ -26,7 +26,14 @@ from durable_nb.model.enums import WorkflowTaskFailedCause
 from durable_nb.model.events import Event
 from durable_nb.model.failure import ApplicationFailureInfo, Failure
 from durable_nb.model.payload import Payload
-from durable_nb.model.tasks import ActivityOutcome, ActivityTask, HeartbeatReply, QueryAnswer, QueryRequest, WorkflowTask
+from durable_nb.model.tasks import (
+    ActivityOutcome,
+    ActivityTask,
+    HeartbeatReply,
+    QueryAnswer,
+    QueryRequest,
+    WorkflowTask,
+)
 
 Script = Callable[["History"], list[Attributes]]
 SECOND = 1_000_000
@@ -48,7 +55,9 @@ class History(list[Event]):
 
 
 def activity(number: int, *, timeout: int = 10 * SECOND, **options: Any) -> ActivityTaskScheduled:
-    return ActivityTaskScheduled(str(number), "act", "q", input=text(str(number)), start_to_close_timeout=timeout, **options)
+    return ActivityTaskScheduled(
+        str(number), "act", "q", input=text(str(number)), start_to_close_timeout=timeout, **options
+    )
 
 
 def sequence(steps: int) -> Script:

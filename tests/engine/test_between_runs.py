@@ -83,9 +83,7 @@ async def test_the_parent_close_policy_decides_what_becomes_of_an_open_child(dri
 
     def parent(history):
         asked = [
-            StartChildWorkflowExecutionInitiated(
-                workflow_id="child", workflow_type="C", parent_close_policy=policy
-            )
+            StartChildWorkflowExecutionInitiated(workflow_id="child", workflow_type="C", parent_close_policy=policy)
         ]
         started = any(e.event_type.title == "ChildWorkflowExecutionStarted" for e in history)
         return [*asked, WorkflowExecutionCompleted(text("gone"))] if started else asked
@@ -124,9 +122,7 @@ async def test_a_cancel_of_an_unknown_workflow_is_reported_as_failed(driver):
     d = driver()
 
     def sender(history):
-        asked = [
-            RequestCancelExternalWorkflowExecutionInitiated(workflow_execution=WorkflowExecution("nobody", ""))
-        ]
+        asked = [RequestCancelExternalWorkflowExecutionInitiated(workflow_execution=WorkflowExecution("nobody", ""))]
         done = any(e.event_type.title == "RequestCancelExternalWorkflowExecutionFailed" for e in history)
         return [*asked, WorkflowExecutionCompleted(text("unknown"))] if done else asked
 

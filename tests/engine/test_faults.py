@@ -12,7 +12,7 @@ from durable_nb.engine.clock import ManualClock
 from durable_nb.errors import StoreFullError
 from durable_nb.model import requests as ask
 from durable_nb.model.tasks import ActivityOutcome
-from tests.engine.conftest import Driver
+from tests.engine.conftest import Driver, until
 from tests.engine.scripts import ScriptedWorker, sequence, text, until_signal
 
 
@@ -62,12 +62,10 @@ async def test_a_result_that_could_not_be_written_is_written_once_the_disk_has_r
     notices = []
     d.handle.on_notice(notices.append)
     await d.start("W")
-    while not worker.started:
-        await asyncio.sleep(0)
+    await until(lambda: worker.started)
     d.full = True
     worker.started[0][1](ActivityOutcome(result=text("kept")))
-    while not notices:
-        await asyncio.sleep(0)
+    await until(lambda: notices)
     assert notices[0].kind == "store_fault"
     d.full = False
     await d.close_event()

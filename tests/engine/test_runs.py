@@ -235,9 +235,7 @@ async def test_update_with_start_starts_once_and_updates_the_open_run_later(driv
     d.handle.register_worker(ScriptedWorker({"W": until_signal()}))
 
     async def call(update_id):
-        start = ask.StartWorkflow(
-            "default", "w", "W", "q", id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING
-        )
+        start = ask.StartWorkflow("default", "w", "W", "q", id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING)
         update = ask.UpdateWorkflow(d.target(), update_id, "good", text(update_id), wait_completed=True)
         return await d.frontend.update_with_start(ask.UpdateWithStart(start, update))
 

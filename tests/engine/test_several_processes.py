@@ -14,7 +14,7 @@ from durable_nb.model import requests as ask
 from durable_nb.model.attributes import ActivityTaskScheduled, ActivityTaskStarted
 from durable_nb.model.tasks import ActivityOutcome
 from durable_nb.service import RPCError
-from tests.engine.conftest import Driver
+from tests.engine.conftest import Driver, until
 from tests.engine.scripts import ScriptedWorker, sequence, text, until_signal
 
 
@@ -26,12 +26,6 @@ async def two(tmp_path: Path):
     yield [Driver(handle, clock) for handle in handles]
     for handle in handles:
         handle.close()
-
-
-async def until(condition):
-    """Give the engines turns until the condition holds; the test's own time limit ends a wait in vain."""
-    while not condition():
-        await asyncio.sleep(0)
 
 
 async def test_a_signal_from_a_process_without_the_code_reaches_the_one_that_has_it(two):
@@ -56,9 +50,7 @@ async def test_both_processes_may_serve_a_run_and_its_history_stays_gapless(two)
     await two[0].start("W")
     for number in range(100):
         driver = two[number % 2]
-        await driver.frontend.signal_workflow(
-            ask.SignalWorkflow(driver.target(), ask.SignalInput(f"signal-{number}"))
-        )
+        await driver.frontend.signal_workflow(ask.SignalWorkflow(driver.target(), ask.SignalInput(f"signal-{number}")))
     await two[1].close_event()
     events = await two[0].events()
     assert [event.event_id for event in events] == list(range(1, len(events) + 1))
@@ -147,6 +139,6 @@ async def test_a_query_without_any_process_that_has_the_code_says_what_to_do(tmp
     handle = open_engine(f"sqlite:///{tmp_path}/runs.db", own_thread=False, clock=ManualClock())
     driver = Driver(handle, ManualClock())
     await driver.start("Missing")
-    with pytest.raises(RPCError, match="Missing.*run the cell"):
+    with pytest.raises(RPCError, match=r"Missing.*run the cell"):
         await driver.frontend.query_workflow(ask.QueryWorkflow(driver.target(), "state"))
     handle.close()
