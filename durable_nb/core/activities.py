@@ -95,7 +95,7 @@ def _start(tx: Transition, activity: ActivityState) -> None:
 def start_queued(tx: Transition, scheduled_event_id: int) -> bool:
     """A slot came free for an attempt that is ours; False when the attempt is over or no longer ours."""
     activity = tx.state.activities.get(scheduled_event_id)
-    if activity is None or activity.is_started or activity.backs_off or activity.token == CLOSED_TOKEN:
+    if activity is None or activity.is_started or activity.backs_off or activity.is_over:
         return False
     if activity.owner != tx.context.process_key:
         return False
@@ -201,7 +201,7 @@ def lose(tx: Transition, activity: ActivityState) -> None:
     An attempt that had started counts and is repeated at once, without back-off: it is known to be dead. Where the
     policy allows no more attempts the activity times out, as it would on a cluster when its worker dies.
     """
-    if activity.token == CLOSED_TOKEN:
+    if activity.is_over:
         return
     activity.token += 1
     if NEVER < activity.expires_at <= tx.now:

@@ -7,7 +7,6 @@ commit together (temporal-semantics 3.8, 3.10, 3.13).
 from __future__ import annotations
 
 from durable_nb.core import cron, retry
-from durable_nb.core.activities import CLOSED_TOKEN
 from durable_nb.core.start import start_successor
 from durable_nb.core.state import CLOSE_CHILD, NOTIFY_PARENT
 from durable_nb.core.transition import Transition
@@ -46,7 +45,7 @@ def close(tx: Transition, attributes: Attributes) -> None:
     tx.append(attributes)
     unused = {id(activity) for activity in tx.started_activities}
     for activity in state.activities.values():
-        if activity.token == CLOSED_TOKEN:
+        if activity.is_over:
             continue
         tx.drop_activity(activity)
         if activity.is_started and id(activity) not in unused:

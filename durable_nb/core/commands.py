@@ -81,7 +81,7 @@ def _cancel_activity(tx: Transition, command: Command, completed: int, _: int) -
     attributes.workflow_task_completed_event_id = completed
     tx.append(attributes)
     activity = tx.state.activities.get(attributes.scheduled_event_id)
-    if activity is None or activity.token == activities.CLOSED_TOKEN:
+    if activity is None or activity.is_over:
         return
     if activity.is_started:
         tx.put_activity(activity)

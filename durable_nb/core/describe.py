@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import msgspec
 
-from durable_nb.core.activities import CLOSED_TOKEN
 from durable_nb.core.state import NEVER, ActivityState, ExecutionState
 from durable_nb.model.enums import WorkflowExecutionStatus
 from durable_nb.model.failure import Failure
@@ -92,7 +91,7 @@ def describe_attempt(row: AttemptRow) -> AttemptDescription:
 
 def pending_activities(state: ExecutionState) -> list[PendingActivity]:
     """Activities that are not over, in the order in which they were scheduled."""
-    return [_activity(a) for a in state.activities.values() if a.token != CLOSED_TOKEN]
+    return [_activity(a) for a in state.activities.values() if not a.is_over]
 
 
 def _activity(activity: ActivityState) -> PendingActivity:

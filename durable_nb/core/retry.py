@@ -12,7 +12,7 @@ DEFAULT_ACTIVITY_RETRY_POLICY = RetryPolicyAttributes(
 )
 """What an activity gets when its policy is unset: unlimited attempts. Workflows have no default."""
 
-_RETRYABLE_TIMEOUTS = {
+_RETRYABLE_TIMEOUTS: dict[TimeoutType | None, str] = {
     TimeoutType.START_TO_CLOSE: "TemporalTimeout:StartToClose",
     TimeoutType.HEARTBEAT: "TemporalTimeout:Heartbeat",
 }

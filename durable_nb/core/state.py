@@ -114,6 +114,11 @@ class ActivityState:
         return self.started_time != 0
 
     @property
+    def is_over(self) -> bool:
+        """Whether it has ended and only its closing event is still to be written (``activities.CLOSED_TOKEN``)."""
+        return self.token < 0
+
+    @property
     def expires_at(self) -> int:
         """End of the schedule-to-close timeout over all attempts; NEVER without one."""
         timeout = self.attributes.schedule_to_close_timeout
@@ -265,7 +270,7 @@ class ExecutionState:
 
     @property
     def is_open(self) -> bool:
-        return self.status is WorkflowExecutionStatus.RUNNING
+        return self.close_event_id == 0
 
     @property
     def execution(self) -> WorkflowExecution:

@@ -136,6 +136,9 @@ class Transition:
             raise AssertionError(f"event {event.event_id} is not next: {self.state.next_event_id}")
         apply(self.state, event)
         self.events.append(event)
+        # A held task began in an earlier transition, by a clock that may have been ahead of ours.
+        if event.event_time > self.now:  # noqa: PLR1730 - max() costs a call for every workflow task
+            self.now = event.event_time
 
     @property
     def must_buffer(self) -> bool:
@@ -255,19 +258,21 @@ class Transition:
     def finish(self) -> RunWrite:
         """The write that makes this transition durable; call once, last."""
         state = self.state
+        if self.started_activities or self.queued_activities:
+            self._drop_broken_promises()
         rows: list[EventRow] = []
         size = 0
         for event in self.events:
-            stored = encode_attributes(event.attributes)
+            attributes, metadata = event.attributes, event.user_metadata
+            stored = encode_attributes(attributes)
             size += len(stored)
-            metadata = event.user_metadata
             rows.append(
                 EventRow(
                     event.event_id,
-                    event.attributes.event_type,
+                    attributes.event_type,
                     event.event_time,
                     stored,
-                    encode_user_metadata(metadata) if metadata is not None else None,
+                    None if metadata is None else encode_user_metadata(metadata),
                 )
             )
         state.history_size += size
@@ -296,6 +301,19 @@ class Transition:
         if self.delete_transfers:
             write.delete_transfers = self.delete_transfers
         return write
+
+    def _drop_broken_promises(self) -> None:
+        """Forget attempts that something later in this very transition ended (a timeout after a long sleep)."""
+        pending = self.state.activities
+        kept = [
+            a for a in self.started_activities if a.is_started and not a.is_over and a.scheduled_event_id in pending
+        ]
+        if len(kept) < len(self.started_activities):
+            self.unused_leases += [a for a in self.started_activities if a not in kept]
+            self.started_activities = kept
+        self.queued_activities = [
+            a for a in self.queued_activities if not a.is_over and a.scheduled_event_id in pending
+        ]
 
     def _update_wake_at(self) -> bool:
         """Keep ``wake_at`` a lower bound of the next deadline; True when listed columns of the row change.
@@ -342,7 +360,7 @@ def run_row(state: ExecutionState) -> RunRow:
         state.run_id,
         started.workflow_type,
         started.task_queue,
-        state.status.value,
+        int(state.status),
         state.version,
         state.next_event_id,
         state.history_size,

@@ -27,10 +27,7 @@ from durable_nb.runtime.operation import RAISE_ON_CANCELLING_COMPLETED_ACTIVITY,
 from durable_nb.runtime.records import activity_failure, canceled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from durable_nb.model.events import Event
-    from durable_nb.policies import RetryPolicy
     from durable_nb.runtime.instance import WorkflowInstance
     from durable_nb.runtime.interceptor import StartActivityInput, StartLocalActivityInput
 
@@ -54,20 +51,26 @@ class Activity(Operation):
     """
 
     __slots__ = (
+        "_given_id",
+        "activity_type",
         "awaited",
         "cancel_requested",
+        "cancellation_type",
         "closed",
         "converters",
         "event_id",
-        "input",
         "issued",
+        "ret_type",
         "seq",
         "started_event_id",
     )
 
-    def __init__(self, run: WorkflowInstance, input: Any, seq: int) -> None:
+    def __init__(self, run: WorkflowInstance, input: StartActivityInput | StartLocalActivityInput, seq: int) -> None:
         Operation.__init__(self, run)
-        self.input = input
+        self.activity_type = input.activity
+        self._given_id = input.activity_id
+        self.cancellation_type = input.cancellation_type
+        self.ret_type = input.ret_type
         self.seq = seq
         self.issued: Issued | None = None
         self.event_id = 0
@@ -80,7 +83,7 @@ class Activity(Operation):
     @property
     def activity_id(self) -> str:
         """Id within the run."""
-        return self.input.activity_id or str(self.seq)
+        return self._given_id or str(self.seq)
 
     async def body(self) -> Any:
         """What the handle's task runs."""
@@ -99,7 +102,7 @@ class Activity(Operation):
         self.cancel_requested = True
         if self.closed:
             return
-        kind = self.input.cancellation_type
+        kind = self.cancellation_type
         if self.issued is not None:
             # Scheduled in this very task: nothing was sent, nothing will be.
             self.issued.dropped = True
@@ -108,7 +111,7 @@ class Activity(Operation):
             return
         if kind != _ABANDON:
             run.emit(ActivityTaskCancelRequested(scheduled_event_id=self.event_id))
-        if kind == _ABANDON or kind == _TRY_CANCEL:
+        if kind in (_ABANDON, _TRY_CANCEL):
             self._give_up()
 
     def _give_up(self) -> None:
@@ -127,8 +130,7 @@ class Activity(Operation):
         if not result:
             self.settle(None)
             return
-        input = self.input
-        hints = None if input.ret_type is None else [input.ret_type]
+        hints = None if self.ret_type is None else [self.ret_type]
         converter = self.run.converter if self.converters is None else self.converters[0]
         self.settle(self.run.decode(result[:1], hints, converter)[0])
 
@@ -147,7 +149,7 @@ class Activity(Operation):
             message,
             cause,
             activity_id=self.activity_id,
-            activity_type=self.input.activity,
+            activity_type=self.activity_type,
             scheduled_event_id=self.event_id,
             started_event_id=started or self.started_event_id,
             identity=identity,
@@ -168,7 +170,7 @@ class RunningActivity(ActivityHandle[Any]):
         super().__init__(
             activity.body(),
             loop=run.loop,
-            name=run.task_name(f"activity: {activity.input.activity}"),
+            name=f"activity: {activity.activity_type}{run.task_suffix}",
         )
         self._activity = activity
         run.loop.keep(self)

@@ -26,8 +26,8 @@ from durable_nb.policies import Priority
 from durable_nb.runtime import records
 from durable_nb.runtime.activities import microseconds
 from durable_nb.runtime.external import CancelRequest
-from durable_nb.runtime.handles import ChildWorkflowCancellationType, ChildWorkflowHandle, arg_unset, arguments
 from durable_nb.runtime.handlers import signal_name
+from durable_nb.runtime.handles import ChildWorkflowCancellationType, ChildWorkflowHandle, arg_unset, arguments
 from durable_nb.runtime.interceptor import SignalChildWorkflowInput
 from durable_nb.runtime.issued import Issued
 from durable_nb.runtime.operation import Operation
@@ -99,7 +99,7 @@ class Child:
                 ),
                 CancelRequest(run),
             )
-        if kind == _ABANDON or kind == _TRY_CANCEL:
+        if kind in (_ABANDON, _TRY_CANCEL):
             self._give_up("Child Workflow execution cancelled")
 
     def _give_up(self, message: str) -> None:
@@ -133,9 +133,7 @@ class Child:
             self.start.settle(error=error)
             self.result.settle(None)
 
-    def failure(
-        self, message: str, cause: Failure | None, run_id: str = "", retry_state: Any = None
-    ) -> Failure:
+    def failure(self, message: str, cause: Failure | None, run_id: str = "", retry_state: Any = None) -> Failure:
         """Record of a ChildWorkflowError."""
         return records.child_failure(
             message,

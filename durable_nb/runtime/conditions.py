@@ -46,7 +46,7 @@ async def wait_condition(
             await future
         else:
             await _wait_with_timeout(run, future, timeout, timeout_summary)
-    except asyncio.TimeoutError:
+    except TimeoutError:
         if run.single_batch and not cancelled_before and run.cancel_reason is not None:
             raise asyncio.CancelledError from None
         raise

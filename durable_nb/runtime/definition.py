@@ -122,15 +122,15 @@ class WorkflowDefinition:
         return self._hints
 
     @staticmethod
-    def from_class(cls: Any) -> WorkflowDefinition | None:
+    def from_class(workflow: Any) -> WorkflowDefinition | None:
         """Definition of a decorated class or function; None where it is not decorated itself."""
-        found = getattr(cls, ATTRIBUTE, None)
-        if isinstance(found, WorkflowDefinition) and (found.cls is cls or found.run_fn is cls):
+        found = getattr(workflow, ATTRIBUTE, None)
+        if isinstance(found, WorkflowDefinition) and (found.cls is workflow or found.run_fn is workflow):
             return found
         return None
 
     @staticmethod
-    def must_from_class(cls: Any) -> WorkflowDefinition:
+    def must_from_class(workflow: Any) -> WorkflowDefinition:
         """Like ``from_class``.
 
         Raises
@@ -138,9 +138,9 @@ class WorkflowDefinition:
         ValueError
             It is not decorated.
         """
-        found = WorkflowDefinition.from_class(cls)
+        found = WorkflowDefinition.from_class(workflow)
         if found is None:
-            name = getattr(cls, "__name__", "<unknown>")
+            name = getattr(workflow, "__name__", "<unknown>")
             raise ValueError(f"Workflow {name} missing attributes, was it decorated with @workflow.defn?")
         return found
 
@@ -190,14 +190,13 @@ def define_workflow(
         raise ValueError("a dynamic workflow cannot have a name: leave out name= or dynamic=")
     found = _Found(target)
     if inspect.isclass(target):
-        found.collect(None if dynamic else name or target.__name__)
+        run_fn = found.collect(None if dynamic else name or target.__name__)
     else:
-        _check_function(target)
-        found.run_fn = target
+        run_fn = _check_function(target)
     definition = WorkflowDefinition(
         None if dynamic else name or target.__name__,
         target if inspect.isclass(target) else None,
-        found.must_run(),
+        run_fn,
         signals=found.signals,
         queries=found.queries,
         updates=found.updates,
@@ -243,15 +242,18 @@ def mark_dynamic_config(fn: Any) -> Any:
     return fn
 
 
-def _check_function(fn: Any) -> None:
+def _check_function(fn: Any) -> Callable[..., Awaitable[Any]]:
     if not inspect.iscoroutinefunction(fn):
         what = getattr(fn, "__qualname__", repr(fn))
-        raise TypeError(f"@workflow.defn is for classes and for async functions, but {what} is neither: write async def")
+        raise TypeError(
+            f"@workflow.defn is for classes and for async functions, but {what} is neither: write async def"
+        )
     if "<locals>" in fn.__qualname__:
         raise ValueError(
             f"Local functions unsupported, {fn.__qualname__} cannot be a workflow: after a restart it could not be "
             f"found; move it to the top level of the cell or module"
         )
+    return fn  # type: ignore[no-any-return]
 
 
 class _Found:
@@ -268,8 +270,8 @@ class _Found:
         self.queries: dict[str | None, QueryDefinition] = {}
         self.updates: dict[str | None, UpdateDefinition] = {}
 
-    def collect(self, workflow_name: str | None) -> None:
-        """Look at all members of the class and its bases."""
+    def collect(self, workflow_name: str | None) -> Callable[..., Awaitable[Any]]:
+        """Look at all members of the class and its bases; the run method."""
         for name, member in inspect.getmembers(self.cls):
             if not callable(member):
                 continue
@@ -293,11 +295,8 @@ class _Found:
             self.issues.append("@workflow.init and @workflow.run method parameters do not match")
         if len(self.issues) == 1:
             raise ValueError(f"Invalid workflow class: {self.issues[0]}")
-        if self.issues:
+        if self.issues or self.run_fn is None:
             raise ValueError(f"Invalid workflow class for {len(self.issues)} reasons: {', '.join(self.issues)}")
-
-    def must_run(self) -> Callable[..., Awaitable[Any]]:
-        assert self.run_fn is not None
         return self.run_fn
 
     def _run(self, name: str, member: Any) -> None:
@@ -305,9 +304,7 @@ class _Found:
         if not _defined_on(member, self.cls):
             self.issues.append(f"@workflow.run method {name} must be defined on {self.cls.__qualname__}")
         elif self.run_fn is not None:
-            self.issues.append(
-                f"Multiple @workflow.run methods found (at least on {name} and {self.run_fn.__name__})"
-            )
+            self.issues.append(f"Multiple @workflow.run methods found (at least on {name} and {self.run_fn.__name__})")
         else:
             self.run_fn = member
 

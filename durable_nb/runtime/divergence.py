@@ -47,12 +47,9 @@ def diverged(
     else:
         place = waiting_place(run.loop.tasks)
         where = f"waits at {describe(place)}" if place else ""
-    lines = [
-        f"[TMPRL1100] Nondeterminism error: replay of workflow '{run.workflow_id}' ({run.workflow_type}) diverged at "
-        f"event {event.event_id}",
-        f"  recorded   {recorded}",
-        f"  your code  {problem or actual}",
-    ]
+    what = f"replay of workflow '{run.workflow_id}' ({run.workflow_type}) diverged at event {event.event_id}"
+    lines = [f"[TMPRL1100] Nondeterminism error: {what}"]
+    lines += [f"  recorded   {recorded}", f"  your code  {problem or actual}"]
     if where:
         lines.append(f"  where      {where}")
     lines.append(f"  fix        {_FIX}")

@@ -13,8 +13,8 @@ from durable_nb.model.attributes import (
 )
 from durable_nb.model.failure import WorkflowExecution
 from durable_nb.runtime import records
-from durable_nb.runtime.handles import ExternalWorkflowHandle, arg_unset, arguments
 from durable_nb.runtime.handlers import signal_name
+from durable_nb.runtime.handles import ExternalWorkflowHandle, arg_unset, arguments
 from durable_nb.runtime.interceptor import SignalExternalWorkflowInput
 from durable_nb.runtime.issued import Issued
 from durable_nb.runtime.operation import Operation
@@ -156,9 +156,7 @@ async def signal_external(run: WorkflowInstance, input: SignalExternalWorkflowIn
 
 async def signal_child(run: WorkflowInstance, input: SignalChildWorkflowInput) -> None:
     """The end of the outbound chain: returns once the signal is delivered."""
-    await _signal(
-        run, input, run.namespace, WorkflowExecution(workflow_id=input.child_workflow_id), child_only=True
-    )
+    await _signal(run, input, run.namespace, WorkflowExecution(workflow_id=input.child_workflow_id), child_only=True)
 
 
 async def _signal(

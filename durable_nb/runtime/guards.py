@@ -29,7 +29,7 @@ from durable_nb.runtime.loop import WorkflowLoop
 from durable_nb.runtime.place import describe, frame_place, is_library
 
 _unrestricted = threading.local()
-_installed = False
+_state: dict[str, bool] = {"installed": False}
 _installing = threading.Lock()
 
 _CLOCK = "workflow.time() or workflow.now()"
@@ -39,7 +39,18 @@ _ACTIVITY = "an activity"
 _OWN: dict[str, tuple[tuple[str, ...], str]] = {
     "time": (("time", "time_ns"), _CLOCK),
     "random": (
-        ("random", "randint", "randrange", "choice", "choices", "shuffle", "sample", "uniform", "gauss", "normalvariate"),
+        (
+            "random",
+            "randint",
+            "randrange",
+            "choice",
+            "choices",
+            "shuffle",
+            "sample",
+            "uniform",
+            "gauss",
+            "normalvariate",
+        ),
         _RANDOM,
     ),
     "uuid": (("uuid1", "uuid4"), "workflow.uuid4()"),
@@ -65,16 +76,16 @@ _METHODS = (
 
 def install() -> None:
     """Put the wrappers in place, once."""
-    global _installed
-    if _installed:
+    if _state["installed"]:
         return
     with _installing:
-        if _installed:
+        if _state["installed"]:
             return
-        import secrets
-        import socket
-        import subprocess
-        import uuid
+        # Not at the top: importing workflows must be quick, and these are slow.
+        import secrets  # noqa: PLC0415
+        import socket  # noqa: PLC0415
+        import subprocess  # noqa: PLC0415
+        import uuid  # noqa: PLC0415
 
         modules: dict[str, Any] = {
             "time": time,
@@ -97,24 +108,24 @@ def install() -> None:
         for module, cls, name, instead in _METHODS:
             owner = getattr(modules[module], cls)
             setattr(owner, name, _wrap(getattr(owner, name), f"{module}.{cls}.{name}", instead, _refuse_all))
-        _installed = True
+        _state["installed"] = True
 
 
 def uninstall() -> None:
     """Take the wrappers off again; for tests."""
-    global _installed
     with _installing:
-        for module, names in [*((m, n) for m, (n, _) in (*_OWN.items(), *_ALL.items()))]:
+        for module, (names, _) in (*_OWN.items(), *_ALL.items()):
             for name in names:
-                guarded = getattr(sys.modules[module], name, None)
-                if getattr(guarded, "__durable_nb_guard__", False):
-                    setattr(sys.modules[module], name, guarded.__wrapped__)
+                _unwrap(sys.modules[module], name)
         for module, cls, name, _ in _METHODS:
-            owner = getattr(sys.modules[module], cls)
-            guarded = getattr(owner, name)
-            if getattr(guarded, "__durable_nb_guard__", False):
-                setattr(owner, name, guarded.__wrapped__)
-        _installed = False
+            _unwrap(getattr(sys.modules[module], cls), name)
+        _state["installed"] = False
+
+
+def _unwrap(owner: Any, name: str) -> None:
+    guarded: Any = getattr(owner, name, None)
+    if getattr(guarded, "__durable_nb_guard__", False):
+        setattr(owner, name, guarded.__wrapped__)
 
 
 def _wrap(

@@ -214,9 +214,7 @@ def define_signal(
     return decorate if fn is None else decorate(fn)
 
 
-def define_query(
-    fn: Callable[..., Any] | None, name: str | None, dynamic: bool | None, description: str | None
-) -> Any:
+def define_query(fn: Callable[..., Any] | None, name: str | None, dynamic: bool | None, description: str | None) -> Any:
     """What ``@workflow.query`` does."""
     _refuse_named_dynamic(name, dynamic)
     if fn is None and name is None and not dynamic and not description:

@@ -25,12 +25,12 @@ arg_unset: Any = ArgUnset()
 
 if TYPE_CHECKING:
 
-    class AsyncioTask(asyncio.Task[ReturnType]):  # type: ignore[type-var]
+    class AsyncioTask(asyncio.Task[ReturnType]):
         pass
 
 else:
 
-    class AsyncioTask(Generic[ReturnType], asyncio.Task):
+    class AsyncioTask(asyncio.Task, Generic[ReturnType]):
         __slots__ = ()
 
 

@@ -86,7 +86,7 @@ class WorkflowHost:
         else:
             self._runs.move_to_end(run_key)
         try:
-            outcome = self._watched(run, run.activate, task)
+            outcome: WorkflowTaskOutcome = self._watched(run, run.activate, task)
         except StaleInstanceError as error:
             self.evict(run_key)
             return WorkflowTaskFailure(
@@ -181,9 +181,7 @@ class WorkflowHost:
         failure = run.to_failure(DeadlockError(deadlock))
         if isinstance(outcome, QueryAnswer):
             return QueryAnswer(failure=failure)
-        return WorkflowTaskFailure(
-            cause=WorkflowTaskFailedCause.WORKFLOW_WORKER_UNHANDLED_FAILURE, failure=failure
-        )
+        return WorkflowTaskFailure(cause=WorkflowTaskFailedCause.WORKFLOW_WORKER_UNHANDLED_FAILURE, failure=failure)
 
     def _unknown_type(self, workflow_type: str) -> WorkflowTaskFailure:
         known = self.workflow_types

@@ -15,7 +15,7 @@ from durable_nb.model.attributes import (
 )
 from durable_nb.model.commands import Command
 
-TERMINAL = frozenset(
+TERMINAL: frozenset[type[Attributes]] = frozenset(
     {
         WorkflowExecutionCompleted,
         WorkflowExecutionFailed,

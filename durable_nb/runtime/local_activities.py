@@ -78,7 +78,7 @@ class LocalMarker(msgspec.Struct):
 class Locals:
     """Local activities of one run; made when the first one is started or found in the history."""
 
-    __slots__ = ("cancels", "markers", "open", "outcomes", "starts")
+    __slots__ = ("cancels", "immediate", "markers", "open", "outcomes", "starts")
 
     def __init__(self) -> None:
         self.open: dict[int, LocalActivity] = {}
@@ -86,6 +86,8 @@ class Locals:
         self.starts: list[LocalActivity] = []
         self.cancels: list[CancelLocalActivity] = []
         """What the host is to be told with the next ``WorkflowTaskPending``."""
+        self.immediate: list[Job] = []
+        """Answers to cancellations, for the end of the next activation of this task."""
         self.markers: list[LocalMarker] = []
         self.outcomes: list[tuple[int, LocalEnd]] = []
         """What is known of outcomes, in order, and not applied yet: from history, and from the host."""
@@ -130,10 +132,11 @@ class _BackoffError(BaseException):
 class LocalActivity(Activity):
     """One local activity."""
 
-    __slots__ = ("attempt", "original_schedule_time", "payloads", "requested", "started_at")
+    __slots__ = ("attempt", "input", "original_schedule_time", "payloads", "requested", "started_at")
 
     def __init__(self, run: WorkflowInstance, input: StartLocalActivityInput, seq: int) -> None:
         super().__init__(run, input, seq)
+        self.input = input
         self.payloads: list[Payload] = []
         self.attempt = 1
         self.original_schedule_time = 0
@@ -173,7 +176,7 @@ class LocalActivity(Activity):
             self.closed = True
             locals_of(run).open.pop(self.seq, None)
             _record(run, self, run.time_us, None, failure, None, self.attempt)
-            run.immediate.append((self.fail, (failure,)))
+            locals_of(run).immediate.append((self.fail, (failure,)))
 
     def back_off(self, backoff: LocalBackoff) -> None:
         """Job: sleep durably, then try again under a new sequence number."""
@@ -184,18 +187,18 @@ class LocalActivity(Activity):
     def request(self) -> LocalActivityRequest:
         """What the host is asked to run."""
         self.requested = True
-        input = self.input
+        given = self.input
         return LocalActivityRequest(
             seq=self.seq,
             activity_id=self.activity_id,
-            activity_type=input.activity,
+            activity_type=given.activity,
             input=self.payloads,
-            header=dict(input.headers) if input.headers else {},
-            schedule_to_close_timeout=microseconds(input.schedule_to_close_timeout),
-            schedule_to_start_timeout=microseconds(input.schedule_to_start_timeout),
-            start_to_close_timeout=microseconds(input.start_to_close_timeout),
-            retry_policy=None if input.retry_policy is None else input.retry_policy.to_attributes(),
-            local_retry_threshold=microseconds(input.local_retry_threshold),
+            header=dict(given.headers) if given.headers else {},
+            schedule_to_close_timeout=microseconds(given.schedule_to_close_timeout),
+            schedule_to_start_timeout=microseconds(given.schedule_to_start_timeout),
+            start_to_close_timeout=microseconds(given.start_to_close_timeout),
+            retry_policy=None if given.retry_policy is None else given.retry_policy.to_attributes(),
+            local_retry_threshold=microseconds(given.local_retry_threshold),
             attempt=self.attempt,
             original_schedule_time=self.original_schedule_time,
         )
@@ -328,5 +331,3 @@ def read_marker(attributes: MarkerRecorded) -> LocalMarker:
         )
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(f"the marker of a local activity cannot be read: {error!r}") from error
-
-

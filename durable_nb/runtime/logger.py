@@ -73,7 +73,8 @@ class LoggerAdapter(logging.LoggerAdapter):  # type: ignore[type-arg]  # generic
     @property
     def base_logger(self) -> logging.Logger:
         """The logger underneath, to add handlers to."""
-        return self.logger
+        underneath: logging.Logger = self.logger
+        return underneath
 
     def unsafe_disable_sandbox(self, value: bool = True) -> None:
         """Let handlers do in workflow code what guards would refuse."""

@@ -114,6 +114,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
     def keep(self, task: Task[Any]) -> None:
         """Hold a strong reference until the task is done."""
         # Not a done callback: that would cost a handle per task. Sweeping costs O(1) a task on average.
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # dropping a run is no accident
         tasks = self.tasks
         tasks.append(task)
         if len(tasks) > self._sweep_at:
@@ -153,7 +154,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
             _warn_unordered("asyncio.as_completed", "workflow.as_completed")
         return Future(loop=self)
 
-    def create_task(  # type: ignore[override]
+    def create_task(
         self,
         coro: Coroutine[Any, Any, T] | Generator[Any, None, T],
         *,
@@ -206,7 +207,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
             raise
         except BaseException as error:
             if self._exception_handler is None:
-                logger.error("Exception in default exception handler", exc_info=True)
+                logger.exception("Exception in default exception handler")
             else:
                 self.default_exception_handler(
                     {"message": "Unhandled error in exception handler", "exception": error, "context": context}
@@ -251,7 +252,7 @@ def current() -> WorkflowInstance:
     loop = _get_running_loop()
     if type(loop) is WorkflowLoop:
         return loop.instance
-    raise NotInWorkflowEventLoopError()
+    raise NotInWorkflowEventLoopError
 
 
 def release(waiter: Future[None]) -> None:

@@ -111,10 +111,10 @@ def _match_patch(
     read = patches.read_marker(event.attributes)
     if read is None:
         raise run.diverged(event, "", "the marker of a patch cannot be read")
-    id, deprecated = read
+    patch_id, deprecated = read
     if position < len(queue) and patches.is_patch(queue[position]):
         own = patches.read_marker(queue[position].attributes)
-        if own is not None and own[0] == id:
+        if own is not None and own[0] == patch_id:
             return position + 1, at + 1
     if not deprecated:
         issued = queue[position] if position < len(queue) else None

@@ -127,21 +127,24 @@ def _start_signal_handler(
         args = handler_arguments(run, name, signal.input, definition)
     except Exception:
         logger.exception(
-            f"Failed deserializing signal input for {name} on workflow {run.workflow_type} with ID "
-            f"{run.workflow_id} and run ID {run.run_id}, dropping the signal",
+            "Failed deserializing signal input for %s on workflow %s with ID %s and run ID %s, dropping the signal",
+            name,
+            run.workflow_type,
+            run.workflow_id,
+            run.run_id,
             extra={"temporal_workflow": run.logger_details},
         )
         return
     mail = mail_of(run)
     mail.count += 1
     mail.signals[mail.count] = RunningHandler(name, definition.unfinished_policy, "")
-    input = HandleSignalInput(signal=name, args=args, headers=signal.header or {})
-    run.loop.create_task(_run_signal(run, input, mail, mail.count), name=f"signal: {name}")
+    message = HandleSignalInput(signal=name, args=args, headers=signal.header or {})
+    run.loop.create_task(_run_signal(run, message, mail, mail.count), name=f"signal: {name}")
 
 
-async def _run_signal(run: WorkflowInstance, input: HandleSignalInput, mail: Mail, number: int) -> None:
+async def _run_signal(run: WorkflowInstance, message: HandleSignalInput, mail: Mail, number: int) -> None:
     try:
-        await run.inbound.handle_signal(input)
+        await run.inbound.handle_signal(message)
     except BaseException as error:
         run.handler_failed(error)
     finally:
@@ -190,12 +193,12 @@ def request_of(attributes: WorkflowExecutionUpdateAccepted) -> UpdateRequest:
     """The request that an accepted event records."""
     request = attributes.accepted_request or UpdateRequestAttributes()
     meta = request.meta or UpdateMeta()
-    input = request.input or UpdateInput()
+    given = request.input or UpdateInput()
     return UpdateRequest(
         update_id=meta.update_id or attributes.protocol_instance_id,
-        name=input.name,
-        args=input.args or [],
-        header=input.header or {},
+        name=given.name,
+        args=given.args or [],
+        header=given.header or {},
         identity=meta.identity,
     )
 
@@ -212,19 +215,17 @@ async def _run_update(run: WorkflowInstance, update: Update, validate: bool) -> 
     accepted = False
     try:
         definition = _find_update(run, request.name)
-        mail.updates[request.update_id] = RunningHandler(
-            request.name, definition.unfinished_policy, request.update_id
-        )
+        mail.updates[request.update_id] = RunningHandler(request.name, definition.unfinished_policy, request.update_id)
         args = handler_arguments(run, request.name, request.args, definition)
-        input = HandleUpdateInput(id=request.update_id, update=request.name, args=args, headers=request.header)
+        message = HandleUpdateInput(id=request.update_id, update=request.name, args=args, headers=request.header)
         if validate and definition.validator is not None:
             with run.as_read_only(in_query_or_validator=True):
-                run.inbound.handle_update_validator(input)
+                run.inbound.handle_update_validator(message)
             # The validator may have changed them.
-            input.args = handler_arguments(run, request.name, request.args, definition)
+            message.args = handler_arguments(run, request.name, request.args, definition)
         accepted = True
         _accept(run, update)
-        result = await run.inbound.handle_update_handler(input)
+        result = await run.inbound.handle_update_handler(message)
         _complete(run, update, UpdateOutcome(success=run.converter.to_payloads([result])))
     except (Exception, asyncio.CancelledError) as error:
         _update_failed(run, update, accepted, error)
@@ -332,8 +333,8 @@ async def _run_query(run: WorkflowInstance, request: QueryRequest) -> QueryAnswe
                     f"Query handler for '{request.name}' expected but not found, known queries: [{known}]"
                 )
             args = handler_arguments(run, request.name, request.args, definition)
-            input = HandleQueryInput(id="", query=request.name, args=args, headers=request.header)
-            result = await run.inbound.handle_query(input)
+            question = HandleQueryInput(id="", query=request.name, args=args, headers=request.header)
+            result = await run.inbound.handle_query(question)
             return QueryAnswer(result=run.converter.to_payloads([result]))
     except Exception as error:
         return QueryAnswer(failure=run.to_failure(error))

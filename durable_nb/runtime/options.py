@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from durable_nb.converter import FailureConverter, PayloadConverter
 from durable_nb.converter.context import (
     ActivitySerializationContext,
+    SerializationContext,
     WithSerializationContext,
     WorkflowSerializationContext,
 )
@@ -65,10 +66,7 @@ class RuntimeOptions:
 
     def with_context(self, context: WorkflowSerializationContext | ActivitySerializationContext) -> tuple[Any, Any]:
         """Payload and failure converter for values of one workflow or activity."""
-        return tuple(
-            each.with_context(context) if isinstance(each, WithSerializationContext) else each
-            for each in (self.payload_converter, self.failure_converter)
-        )
+        return _with_context(self.payload_converter, context), _with_context(self.failure_converter, context)
 
     def workflow_converters(self, namespace: str, workflow_id: str) -> tuple[Any, Any]:
         """Payload and failure converter for values of one workflow."""
@@ -77,3 +75,7 @@ class RuntimeOptions:
     def nondeterminism_fails_workflow(self, types: Sequence[type[BaseException]]) -> bool:
         """Whether divergence from history closes a workflow with these failure types as failed."""
         return any(issubclass(NondeterminismError, each) for each in (*types, *self.failure_exception_types))
+
+
+def _with_context(converter: Any, context: SerializationContext) -> Any:
+    return converter.with_context(context) if isinstance(converter, WithSerializationContext) else converter

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from durable_nb.model.attributes import Attributes, MarkerRecorded, UpsertWorkflowSearchAttributes
 from durable_nb.model.payload import Payload
+from durable_nb.runtime.flags import PATCH_UPSERT
 from durable_nb.runtime.issued import Issued
 
 if TYPE_CHECKING:
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
 
 MARKER_NAME = "core_patch"
 VERSION_ATTRIBUTE = "TemporalChangeVersion"
-FLAG = 2
-"""Core flag under which a marker is followed by an upsert."""
-
 _LARGEST_UPSERT = 2047
 _JSON = {"encoding": b"json/plain"}
 
@@ -53,7 +51,7 @@ def patched(run: WorkflowInstance, id: str, *, deprecated: bool) -> bool:
         details = {"patch-data": [Payload(metadata=_JSON, data=data)]}
         run.emit(MarkerRecorded(marker_name=MARKER_NAME, details=details))
         known.in_history[id] = None
-        if not run.replaying or FLAG in run.core_flags:
+        if not run.replaying or PATCH_UPSERT in run.core_flags:
             _upsert_versions(run, known)
     return use
 

@@ -19,6 +19,7 @@ from durable_nb.model.payload import Payload
 Visit = Callable[[Sequence[Payload]], Awaitable[list[Payload]]]
 """Gets payloads that belong together, gives those to put in their place."""
 
+
 async def visit_payloads(value: Any, visit: Visit, *, headers: bool = False) -> Any:
     """``value`` with the payloads that ``visit`` makes of those in it; ``value`` itself where there are none.
 
@@ -74,7 +75,7 @@ class _Visitor:
             if name == "header" and not self._headers:
                 continue
             before = getattr(value, name)
-            if before is None or before == [] or before == {}:
+            if not before:
                 continue
             if name == "details" and isinstance(value, MarkerRecorded):
                 after = await self._marker(before)

@@ -41,7 +41,7 @@ def is_library(code: CodeType) -> bool:
     known = _ours.get(code)
     if known is None:
         file = code.co_filename
-        known = _ours[code] = file.startswith(_PACKAGE) or file.startswith(_LIBRARIES) or file.startswith("<frozen")
+        known = _ours[code] = file.startswith((_PACKAGE, "<frozen", *_LIBRARIES))
         if len(_ours) > 10_000:
             _ours.clear()  # cells that were run again and again
     return known

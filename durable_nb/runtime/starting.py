@@ -123,9 +123,7 @@ async def start_child_workflow(
     refuse_groups(event_groups)
     name, arg_types, ret_type = _resolve_workflow(workflow, result_type)
     return await run.outbound.start_child_workflow(
-        StartChildWorkflowInput(
-            workflow=name, args=args, headers={}, arg_types=arg_types, ret_type=ret_type, **options
-        )
+        StartChildWorkflowInput(workflow=name, args=args, headers={}, arg_types=arg_types, ret_type=ret_type, **options)
     )
 
 

@@ -21,6 +21,7 @@ from durable_nb.model.commands import (
 from durable_nb.model.enums import WorkflowTaskFailedCause
 from durable_nb.model.tasks import QueryAnswer
 from durable_nb.runtime.errors import DeadlockInterrupt, NondeterminismError, StaleInstanceError
+from durable_nb.runtime.flags import CORE_FLAGS
 from durable_nb.runtime.local_activities import locals_of
 from durable_nb.runtime.loop import Entered
 from durable_nb.runtime.messages import answer_query, warn_unfinished
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("durable_nb.worker._workflow_instance")
 
-CORE_FLAGS = frozenset({1, 2, 3})
-"""Rules that this runtime follows; recorded with the first completed task (temporal-semantics 9.3)."""
 
 _MOST_CLOSINGS = 32
 _WRITTEN_IN_PYTHON = (FunctionType, MethodType, partial)
@@ -65,7 +64,9 @@ def activate(run: WorkflowInstance, task: WorkflowTask) -> WorkflowTaskOutcome:
 
 def _check_follows(run: WorkflowInstance, task: WorkflowTask) -> None:
     first = task.events[0] if task.events else None
-    if first is None or (first.event_id != 1 if run.started is None else first.event_id != run.started_event_id + 1):
+    if first is None or (
+        first.event_id != 1 if run.started_event_id == 0 else first.event_id != run.started_event_id + 1
+    ):
         raise StaleInstanceError(f"run {task.run_id}: the events of the task do not continue the cached instance")
     if isinstance(first.attributes, (WorkflowTaskFailed, WorkflowTaskTimedOut)):
         raise StaleInstanceError(f"run {task.run_id}: what the cached instance did was refused")
@@ -118,10 +119,11 @@ def _completion(run: WorkflowInstance) -> WorkflowTaskCompletion:
 
 
 def _new_flags(run: WorkflowInstance) -> SdkMetadata | None:
-    core, lang = CORE_FLAGS - run.core_flags, run.new_lang_flags
-    if not core and not lang:
+    known, lang = run.core_flags, run.new_lang_flags
+    if known >= CORE_FLAGS and not lang:
         return None
-    run.core_flags |= core
+    core = CORE_FLAGS - known
+    run.core_flags = CORE_FLAGS if known <= CORE_FLAGS else known | CORE_FLAGS
     run.new_lang_flags = frozenset()
     options = run.options
     return SdkMetadata(
@@ -150,7 +152,7 @@ def _failure(run: WorkflowInstance, error: BaseException) -> WorkflowTaskOutcome
         run.run_id,
         exc_info=error,
         extra={
-            "temporal_workflow": run.logger_details if run.started is not None else {},
+            "temporal_workflow": run.logger_details if run.started_event_id else {},
             "__temporal_error_identifier": "WorkflowTaskFailure",
         },
     )
@@ -187,7 +189,6 @@ def evict(run: WorkflowInstance) -> None:
     with Entered(loop):
         tasks = [task for task in loop.tasks if not task.done()]
         for task in tasks:
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
             _close(task.get_coro())
         # Now the tasks themselves, which would otherwise hold each other in rings. Their coroutines are finished, so
         # no workflow code runs; callbacks written in Python could be the author's and are left out.
@@ -232,6 +233,8 @@ def _forget(run: WorkflowInstance) -> None:
     run.by_event = {}
     run.conditions = []
     run.locals = run.mail = None
+    for issued in (*run.issued, *run.unmatched):
+        issued.owner = None  # the owner holds the command, too
     run.issued, run.unmatched, run.immediate, run.messages, run.others = [], [], [], [], []
     run.inbound = run.outbound = None  # type: ignore[assignment]
     loop.instance = None  # type: ignore[assignment]

@@ -26,9 +26,7 @@ _KEYWORD_LIST = SearchAttributeIndexedValueType.KEYWORD_LIST
 def warn_untyped(attributes: Any, stacklevel: int = 3) -> None:
     """The dict form of search attributes is deprecated."""
     if attributes and isinstance(attributes, Mapping):
-        warnings.warn(
-            "Dictionary-based search attributes are deprecated", DeprecationWarning, stacklevel=stacklevel
-        )
+        warnings.warn("Dictionary-based search attributes are deprecated", DeprecationWarning, stacklevel=stacklevel)
 
 
 def upsert_search_attributes(
@@ -69,9 +67,7 @@ def _show_untyped(typed: list[SearchAttributePair[Any]], name: str, values: list
         _replace(typed, name, SearchAttributePair(key, values[0] if single else values))
 
 
-def _replace(
-    typed: list[SearchAttributePair[Any]], name: str, pair: SearchAttributePair[Any] | None
-) -> None:
+def _replace(typed: list[SearchAttributePair[Any]], name: str, pair: SearchAttributePair[Any] | None) -> None:
     for at, each in enumerate(typed):
         if each.key.name == name:
             typed[at : at + 1] = [] if pair is None else [pair]
@@ -120,7 +116,7 @@ def upsert_memo(run: WorkflowInstance, updates: Mapping[str, Any]) -> None:
     raw.update(changed)
     for name in removed:
         raw.pop(name, None)
-    converted = cast("dict[str, Any] | None", run.converted_memo)
+    converted = run.converted_memo
     if converted is not None:
         converted.update({name: run.converter.from_payload(payload) for name, payload in changed.items()})
         for name in removed:

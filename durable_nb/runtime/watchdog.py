@@ -113,7 +113,7 @@ class _Watchdog:
 
 def _inject(thread_id: int, exception: type[BaseException] | None) -> None:
     # Imported when it is needed: it never is in programs that behave.
-    import ctypes
+    import ctypes  # noqa: PLC0415
 
     target = None if exception is None else ctypes.py_object(exception)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), target)

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from durable_nb.client import WorkflowHistory
 
 
+_RUNNER = UnsandboxedWorkflowRunner()
+
+
 class ReplayerConfig(TypedDict, total=False):
     """What ``Replayer.config`` gives."""
 
@@ -104,8 +107,8 @@ class Replayer:
         *,
         workflows: Sequence[Any],
         workflow_task_executor: concurrent.futures.ThreadPoolExecutor | None = None,
-        workflow_runner: WorkflowRunner = UnsandboxedWorkflowRunner(),
-        unsandboxed_workflow_runner: WorkflowRunner = UnsandboxedWorkflowRunner(),
+        workflow_runner: WorkflowRunner = _RUNNER,
+        unsandboxed_workflow_runner: WorkflowRunner = _RUNNER,
         namespace: str = "ReplayNamespace",
         data_converter: DataConverter = DataConverter.default,
         interceptors: Sequence[Interceptor] = [],

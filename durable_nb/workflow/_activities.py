@@ -146,6 +146,7 @@ def start_activity(
         priority=priority,
     )
 
+
 @overload
 async def execute_activity(
     activity: CallableAsyncNoParam[ReturnType], **options: Unpack[ActivityConfig]

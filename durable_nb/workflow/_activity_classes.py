@@ -103,6 +103,7 @@ def start_activity_class(
         priority=priority,
     )
 
+
 @overload
 async def execute_activity_class(
     activity: type[CallableAsyncNoParam[ReturnType]], **options: Unpack[ActivityConfig]

@@ -57,13 +57,19 @@ def start_activity_method(
 
 @overload
 def start_activity_method(
-    activity: Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[ReturnType]], *, args: Sequence[Any], **options: Unpack[ActivityConfig]
+    activity: Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[ReturnType]],
+    *,
+    args: Sequence[Any],
+    **options: Unpack[ActivityConfig],
 ) -> ActivityHandle[ReturnType]: ...
 
 
 @overload
 def start_activity_method(
-    activity: Callable[Concatenate[SelfType, MultiParamSpec], ReturnType], *, args: Sequence[Any], **options: Unpack[ActivityConfig]
+    activity: Callable[Concatenate[SelfType, MultiParamSpec], ReturnType],
+    *,
+    args: Sequence[Any],
+    **options: Unpack[ActivityConfig],
 ) -> ActivityHandle[ReturnType]: ...
 
 
@@ -105,6 +111,7 @@ def start_activity_method(
         priority=priority,
     )
 
+
 @overload
 async def execute_activity_method(
     activity: MethodAsyncNoParam[SelfType, ReturnType], **options: Unpack[ActivityConfig]
@@ -131,13 +138,19 @@ async def execute_activity_method(
 
 @overload
 async def execute_activity_method(
-    activity: Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[ReturnType]], *, args: Sequence[Any], **options: Unpack[ActivityConfig]
+    activity: Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[ReturnType]],
+    *,
+    args: Sequence[Any],
+    **options: Unpack[ActivityConfig],
 ) -> ReturnType: ...
 
 
 @overload
 async def execute_activity_method(
-    activity: Callable[Concatenate[SelfType, MultiParamSpec], ReturnType], *, args: Sequence[Any], **options: Unpack[ActivityConfig]
+    activity: Callable[Concatenate[SelfType, MultiParamSpec], ReturnType],
+    *,
+    args: Sequence[Any],
+    **options: Unpack[ActivityConfig],
 ) -> ReturnType: ...
 
 

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     _FT = TypeVar("_FT", bound=asyncio.Future[Any])
 
 
-def as_completed(
-    fs: Iterable[Awaitable[AnyType]], *, timeout: float | None = None
-) -> Iterator[Awaitable[AnyType]]:
+def as_completed(fs: Iterable[Awaitable[AnyType]], *, timeout: float | None = None) -> Iterator[Awaitable[AnyType]]:
     """Awaitables that give the results of ``fs`` as they come, in the order in which they come.
 
     Raises
@@ -53,7 +51,7 @@ def as_completed(
     async def next_arrival() -> Any:
         future = await arrived.get()
         if future is None:
-            raise asyncio.TimeoutError
+            raise TimeoutError
         return future.result()
 
     for future in waiting:
@@ -65,7 +63,7 @@ def as_completed(
 
 
 @overload
-async def wait(  # type: ignore[overload-overlap]
+async def wait(
     fs: Iterable[_FT], *, timeout: float | None = None, return_when: str = asyncio.ALL_COMPLETED
 ) -> tuple[list[_FT], list[_FT]]: ...
 

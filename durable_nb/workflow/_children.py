@@ -51,7 +51,8 @@ async def start_child_workflow(
 @overload
 async def start_child_workflow(
     workflow: MethodAsyncSingleParam[SelfType, ParamType, ReturnType],
-    arg: ParamType, **options: Unpack[ChildWorkflowConfig],
+    arg: ParamType,
+    **options: Unpack[ChildWorkflowConfig],
 ) -> ChildWorkflowHandle[SelfType, ReturnType]: ...
 
 
@@ -65,14 +66,17 @@ async def start_child_workflow(
 @overload
 async def start_child_workflow(
     workflow: CallableAsyncSingleParam[ParamType, ReturnType],
-    arg: ParamType, **options: Unpack[ChildWorkflowConfig],
+    arg: ParamType,
+    **options: Unpack[ChildWorkflowConfig],
 ) -> ChildWorkflowHandle[Any, ReturnType]: ...
 
 
 @overload
 async def start_child_workflow(
     workflow: Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[ReturnType]],
-    *, args: Sequence[Any], **options: Unpack[ChildWorkflowConfig],
+    *,
+    args: Sequence[Any],
+    **options: Unpack[ChildWorkflowConfig],
 ) -> ChildWorkflowHandle[SelfType, ReturnType]: ...
 
 
@@ -179,7 +183,8 @@ async def execute_child_workflow(
 @overload
 async def execute_child_workflow(
     workflow: MethodAsyncSingleParam[SelfType, ParamType, ReturnType],
-    arg: ParamType, **options: Unpack[ChildWorkflowConfig],
+    arg: ParamType,
+    **options: Unpack[ChildWorkflowConfig],
 ) -> ReturnType: ...
 
 
@@ -193,14 +198,17 @@ async def execute_child_workflow(
 @overload
 async def execute_child_workflow(
     workflow: CallableAsyncSingleParam[ParamType, ReturnType],
-    arg: ParamType, **options: Unpack[ChildWorkflowConfig],
+    arg: ParamType,
+    **options: Unpack[ChildWorkflowConfig],
 ) -> ReturnType: ...
 
 
 @overload
 async def execute_child_workflow(
     workflow: Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[ReturnType]],
-    *, args: Sequence[Any], **options: Unpack[ChildWorkflowConfig],
+    *,
+    args: Sequence[Any],
+    **options: Unpack[ChildWorkflowConfig],
 ) -> ReturnType: ...
 
 
@@ -323,16 +331,14 @@ def continue_as_new(
 
 
 @overload
-def continue_as_new(
-    *, workflow: str, args: Sequence[Any] = [], **options: Unpack[ContinueAsNewConfig]
-) -> NoReturn: ...
+def continue_as_new(*, workflow: str, args: Sequence[Any] = [], **options: Unpack[ContinueAsNewConfig]) -> NoReturn: ...
 
 
 def continue_as_new(
     arg: Any = arg_unset,
     *,
     args: Sequence[Any] = [],
-    workflow: None | Callable[..., Any] | str = None,
+    workflow: Callable[..., Any] | str | None = None,
     task_queue: str | None = None,
     run_timeout: timedelta | None = None,
     task_timeout: timedelta | None = None,

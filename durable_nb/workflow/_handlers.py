@@ -229,4 +229,4 @@ def all_handlers_finished() -> bool:
 
 
 def _bound(definition: Any) -> Callable[..., Any] | None:
-    return None if definition is None else definition.bind(current().object)  # type: ignore[no-any-return]
+    return None if definition is None else definition.bind(current().object)

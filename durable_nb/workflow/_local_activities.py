@@ -119,6 +119,7 @@ def start_local_activity(
         event_groups=event_groups,
     )
 
+
 @overload
 async def execute_local_activity(
     activity: CallableAsyncNoParam[ReturnType], **options: Unpack[LocalActivityConfig]

@@ -42,13 +42,17 @@ def start_local_activity_class(
 
 @overload
 def start_local_activity_class(
-    activity: type[CallableAsyncSingleParam[ParamType, ReturnType]], arg: ParamType, **options: Unpack[LocalActivityConfig]
+    activity: type[CallableAsyncSingleParam[ParamType, ReturnType]],
+    arg: ParamType,
+    **options: Unpack[LocalActivityConfig],
 ) -> ActivityHandle[ReturnType]: ...
 
 
 @overload
 def start_local_activity_class(
-    activity: type[CallableSyncSingleParam[ParamType, ReturnType]], arg: ParamType, **options: Unpack[LocalActivityConfig]
+    activity: type[CallableSyncSingleParam[ParamType, ReturnType]],
+    arg: ParamType,
+    **options: Unpack[LocalActivityConfig],
 ) -> ActivityHandle[ReturnType]: ...
 
 
@@ -96,6 +100,7 @@ def start_local_activity_class(
         event_groups=event_groups,
     )
 
+
 @overload
 async def execute_local_activity_class(
     activity: type[CallableAsyncNoParam[ReturnType]], **options: Unpack[LocalActivityConfig]
@@ -110,13 +115,17 @@ async def execute_local_activity_class(
 
 @overload
 async def execute_local_activity_class(
-    activity: type[CallableAsyncSingleParam[ParamType, ReturnType]], arg: ParamType, **options: Unpack[LocalActivityConfig]
+    activity: type[CallableAsyncSingleParam[ParamType, ReturnType]],
+    arg: ParamType,
+    **options: Unpack[LocalActivityConfig],
 ) -> ReturnType: ...
 
 
 @overload
 async def execute_local_activity_class(
-    activity: type[CallableSyncSingleParam[ParamType, ReturnType]], arg: ParamType, **options: Unpack[LocalActivityConfig]
+    activity: type[CallableSyncSingleParam[ParamType, ReturnType]],
+    arg: ParamType,
+    **options: Unpack[LocalActivityConfig],
 ) -> ReturnType: ...
 
 

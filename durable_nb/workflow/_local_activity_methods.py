@@ -44,25 +44,35 @@ def start_local_activity_method(
 
 @overload
 def start_local_activity_method(
-    activity: MethodAsyncSingleParam[SelfType, ParamType, ReturnType], arg: ParamType, **options: Unpack[LocalActivityConfig]
+    activity: MethodAsyncSingleParam[SelfType, ParamType, ReturnType],
+    arg: ParamType,
+    **options: Unpack[LocalActivityConfig],
 ) -> ActivityHandle[ReturnType]: ...
 
 
 @overload
 def start_local_activity_method(
-    activity: MethodSyncSingleParam[SelfType, ParamType, ReturnType], arg: ParamType, **options: Unpack[LocalActivityConfig]
+    activity: MethodSyncSingleParam[SelfType, ParamType, ReturnType],
+    arg: ParamType,
+    **options: Unpack[LocalActivityConfig],
 ) -> ActivityHandle[ReturnType]: ...
 
 
 @overload
 def start_local_activity_method(
-    activity: Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[ReturnType]], *, args: Sequence[Any], **options: Unpack[LocalActivityConfig]
+    activity: Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[ReturnType]],
+    *,
+    args: Sequence[Any],
+    **options: Unpack[LocalActivityConfig],
 ) -> ActivityHandle[ReturnType]: ...
 
 
 @overload
 def start_local_activity_method(
-    activity: Callable[Concatenate[SelfType, MultiParamSpec], ReturnType], *, args: Sequence[Any], **options: Unpack[LocalActivityConfig]
+    activity: Callable[Concatenate[SelfType, MultiParamSpec], ReturnType],
+    *,
+    args: Sequence[Any],
+    **options: Unpack[LocalActivityConfig],
 ) -> ActivityHandle[ReturnType]: ...
 
 
@@ -81,7 +91,7 @@ def start_local_activity_method(
     summary: str | None = None,
     event_groups: Sequence[Any] | None = None,
 ) -> ActivityHandle[Any]:
-    """``start_local_activity`` for a method decorated with ``@activity.defn``, given unbound: ``MyActivities.method``."""
+    """``start_local_activity`` for a method with ``@activity.defn``, given unbound: ``MyActivities.method``."""
     return _start(
         current(),
         activity,
@@ -98,6 +108,7 @@ def start_local_activity_method(
         event_groups=event_groups,
     )
 
+
 @overload
 async def execute_local_activity_method(
     activity: MethodAsyncNoParam[SelfType, ReturnType], **options: Unpack[LocalActivityConfig]
@@ -112,25 +123,35 @@ async def execute_local_activity_method(
 
 @overload
 async def execute_local_activity_method(
-    activity: MethodAsyncSingleParam[SelfType, ParamType, ReturnType], arg: ParamType, **options: Unpack[LocalActivityConfig]
+    activity: MethodAsyncSingleParam[SelfType, ParamType, ReturnType],
+    arg: ParamType,
+    **options: Unpack[LocalActivityConfig],
 ) -> ReturnType: ...
 
 
 @overload
 async def execute_local_activity_method(
-    activity: MethodSyncSingleParam[SelfType, ParamType, ReturnType], arg: ParamType, **options: Unpack[LocalActivityConfig]
+    activity: MethodSyncSingleParam[SelfType, ParamType, ReturnType],
+    arg: ParamType,
+    **options: Unpack[LocalActivityConfig],
 ) -> ReturnType: ...
 
 
 @overload
 async def execute_local_activity_method(
-    activity: Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[ReturnType]], *, args: Sequence[Any], **options: Unpack[LocalActivityConfig]
+    activity: Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[ReturnType]],
+    *,
+    args: Sequence[Any],
+    **options: Unpack[LocalActivityConfig],
 ) -> ReturnType: ...
 
 
 @overload
 async def execute_local_activity_method(
-    activity: Callable[Concatenate[SelfType, MultiParamSpec], ReturnType], *, args: Sequence[Any], **options: Unpack[LocalActivityConfig]
+    activity: Callable[Concatenate[SelfType, MultiParamSpec], ReturnType],
+    *,
+    args: Sequence[Any],
+    **options: Unpack[LocalActivityConfig],
 ) -> ReturnType: ...
 
 

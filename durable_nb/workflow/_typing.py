@@ -13,7 +13,7 @@ ReturnType = TypeVar("ReturnType", covariant=True)
 CallableType = TypeVar("CallableType", bound=Callable[..., Any])
 CallableAsyncType = TypeVar("CallableAsyncType", bound=Callable[..., Awaitable[Any]])
 CallableSyncOrAsyncReturnNoneType = TypeVar(
-    "CallableSyncOrAsyncReturnNoneType", bound=Callable[..., None | Awaitable[None]]
+    "CallableSyncOrAsyncReturnNoneType", bound=Callable[..., Awaitable[None] | None]
 )
 MultiParamSpec = ParamSpec("MultiParamSpec")
 
@@ -88,9 +88,7 @@ class UpdateMethodMultiParam(Protocol[MultiParamSpec, _Return]):
 
     _defn: Any
 
-    def __call__(
-        self, *args: MultiParamSpec.args, **kwargs: MultiParamSpec.kwargs
-    ) -> _Return | Awaitable[_Return]: ...
+    def __call__(self, *args: MultiParamSpec.args, **kwargs: MultiParamSpec.kwargs) -> _Return | Awaitable[_Return]: ...
 
     def validator(self, vfunc: Callable[MultiParamSpec, None]) -> Callable[MultiParamSpec, None]:
         """Decorate the function that checks the arguments before the update is accepted; not ``async def``."""

@@ -19,7 +19,7 @@ class SandboxImportNotificationPolicy(Flag):
     RAISE_ON_UNINTENTIONAL_PASSTHROUGH = auto()
 
 
-class unsafe:
+class unsafe:  # noqa: N801 - Temporal's name
     """Not to be instantiated; its functions are static."""
 
     def __init__(self) -> None:

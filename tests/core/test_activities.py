@@ -230,6 +230,15 @@ def test_schedule_to_start_ends_the_activity_without_a_start_and_without_an_atte
     assert world.outcomes() == []
 
 
+def test_an_attempt_that_waits_in_vain_through_a_long_sleep_is_not_promised_to_a_worker():
+    world = running(schedule_to_start_timeout=10 * SECOND)
+    fail(world)
+    world.lease = LEASED
+    world.pass_time(60)
+    assert world.titles()[-2:] == ["ActivityTaskTimedOut", "WorkflowTaskScheduled"]
+    assert (world.transitions[-1].queued_activities, world.transitions[-1].started_activities) == ([], [])
+
+
 def test_start_to_close_counts_from_the_start_of_the_attempt_and_is_tried_again():
     world = running(start_to_close_timeout=5 * SECOND, retry_policy=RetryPolicyAttributes(maximum_attempts=2))
     world.pass_time(5)

@@ -398,9 +398,7 @@ def test_the_parent_close_policy_strikes_at_every_end(end, policy, transfers):
 
 def test_a_child_that_has_ended_is_not_closed():
     world = parent(ParentClosePolicy.TERMINATE)
-    world.do(
-        lambda tx: others.child_closed(tx, 5, WorkflowExecution("c", "child-run"), WorkflowExecutionCompleted())
-    )
+    world.do(lambda tx: others.child_closed(tx, 5, WorkflowExecution("c", "child-run"), WorkflowExecutionCompleted()))
     world.task(WorkflowExecutionCompleted())
     assert world.rows.transfers == {}
 

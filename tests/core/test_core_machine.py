@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from durable_nb.core import activities, closing, deadlines, others, requests, workflow_tasks
-from durable_nb.core.activities import CLOSED_TOKEN
 from durable_nb.core.transition import LEASED, LEASED_AND_STARTED, NOT_LEASED
 from durable_nb.model.attributes import (
     ActivityTaskCancelRequested,
@@ -177,7 +176,7 @@ class CoreMachine(RuleBasedStateMachine):
     @rule(commands=COMMANDS, terminal=TERMINAL, index=PICK, prefer=st.sampled_from(["attempt", "attempt", "time"]))
     def go_on(self, commands, terminal, index, prefer):
         """Do what a healthy engine would do next: run the task, end an attempt, or wait for what is due."""
-        attempts = [a for a in self.state.activities.values() if a.is_started and a.token != CLOSED_TOKEN]
+        attempts = [a for a in self.state.activities.values() if a.is_started and not a.is_over]
         if self.can_begin():
             self.world.task(*self.asked(commands, terminal))
         elif attempts and prefer == "attempt":
@@ -186,6 +185,31 @@ class CoreMachine(RuleBasedStateMachine):
         else:
             self.world.now = max(self.world.now, self.state.next_deadline())
             self.world.do(deadlines.fire)
+
+    @precondition(lambda self: self.state.is_open)
+    @rule(commands=COMMANDS, terminal=TERMINAL, index=PICK, wait=st.booleans(), losing=st.booleans())
+    def step_of_an_engine(self, commands, terminal, index, wait, losing):
+        """Everything that is ready goes into one transition: what is due, an outcome, a signal, a workflow task."""
+        if wait:
+            self.world.now = max(self.world.now, self.state.next_deadline())
+        with self.world.step() as tx:
+            deadlines.fire(tx)
+            attempts = [a for a in self.state.activities.values() if a.is_started and not a.is_over]
+            # An attempt that starts in this very transition can neither have been lost nor have ended.
+            found = self.pick([a for a in attempts if a not in tx.started_activities], index)
+            if self.state.is_open and found is not None:
+                if losing:
+                    activities.lose(tx, found)
+                else:
+                    activities.complete(tx, found, text("r"), "me")
+            if self.state.is_open and index % 2:
+                requests.signal(tx, SignalInput("s"), "me")
+            while workflow_tasks.can_begin(self.state, tx.now):
+                open_task = workflow_tasks.begin(tx)
+                if workflow_tasks.complete(tx, open_task, completion(*self.asked(commands, terminal))):
+                    break
+                commands = commands[1:]
+            deadlines.fire(tx)
 
     @precondition(lambda self: self.state.is_open and workflow_tasks.can_begin_speculative(self.state))
     @rule(commands=COMMANDS, holds=st.booleans())
@@ -293,7 +317,7 @@ class CoreMachine(RuleBasedStateMachine):
                 activities.start_queued(tx, scheduled)
             elif what == "retry":
                 activities.retry_now(tx, found)
-            elif not found.is_started and found.token != CLOSED_TOKEN:
+            elif not found.is_started and not found.is_over:
                 activities.lease(tx, found)
 
     @rule(lease=st.sampled_from([NOT_LEASED, LEASED, LEASED_AND_STARTED]))
@@ -358,6 +382,7 @@ class CoreMachine(RuleBasedStateMachine):
             run = tx.state
             assert not (tx.started_activities and not run.is_open)
             for attempt in tx.started_activities:
+                assert attempt.is_started
                 name = (run.run_key, attempt.scheduled_event_id, attempt.token)
                 assert name not in self.started
                 self.started.add(name)

@@ -99,8 +99,7 @@ def cases(*, allowed: bool) -> list[Any]:
         for machine, paths in PATHS.items()
         for before in paths
         for kind in machine.TABLE.events
-        if ((before, kind) in machine.TABLE.arrows) is allowed
-        and not (kind in ALWAYS_NEW and before != "none")
+        if ((before, kind) in machine.TABLE.arrows) is allowed and not (kind in ALWAYS_NEW and before != "none")
     ]
 
 

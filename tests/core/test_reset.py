@@ -6,6 +6,7 @@ import pytest
 
 from durable_nb.core import activities, closing, others, requests
 from durable_nb.core.reset import ResetError, reset
+from durable_nb.core.start import start_child
 from durable_nb.core.transition import Transition
 from durable_nb.model.attributes import (
     ActivityTaskCancelRequested,
@@ -32,7 +33,8 @@ def signal(world: World, name: str, request_id: str = "") -> None:
 
 def reset_of(world: World, event_id: int, **options) -> Transition:
     request = ResetWorkflow(Target("default", "wf"), event_id, reason="bad luck", identity="me", **options)
-    return reset(world.context, world.state, world.events, request, 100, "new-run", world.now)
+    run_id = "new-run" if len(world.runs) == 1 else "newer-run"
+    return reset(world.context, world.state, world.events, request, 99 + len(world.runs), run_id, world.now)
 
 
 def after_reset(world: World, event_id: int, **options) -> World:
@@ -269,7 +271,7 @@ def test_a_running_child_forbids_the_reset_and_an_ended_one_does_not():
     world.task()
     world.do(lambda tx: others.child_closed(tx, 5, child, WorkflowExecutionCompleted()))
     world.task(TimerStarted("t", SECOND))
-    with pytest.raises(ResetError, match="cannot reset to event 8: .*'the-child'"):
+    with pytest.raises(ResetError, match=r"cannot reset to event 8: .*'the-child'"):
         reset_of(world, 9)
     after_reset(world, 13)
     assert world.state.is_open
@@ -286,8 +288,6 @@ def test_a_signal_under_way_forbids_the_reset():
 
 
 def test_a_reset_child_is_still_its_parents_child():
-    from durable_nb.core.start import start_child
-
     parent = World().start()
     parent.task(StartChildWorkflowExecutionInitiated(workflow_id="c", workflow_type="C"))
     child = World()

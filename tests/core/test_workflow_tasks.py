@@ -339,6 +339,16 @@ def test_a_clock_that_goes_back_does_not_make_event_times_go_back():
     assert world.state.timers["1"].fire_at == NOON + SECOND
 
 
+def test_a_held_retry_ends_no_earlier_than_it_began_when_the_clock_goes_back():
+    world = World().start()
+    world.fail_task(BUG)
+    world.pass_time(1)
+    open_task = world.hold()
+    world.now -= 3600 * SECOND
+    world.end(open_task, TimerStarted("1", SECOND))
+    assert {event.event_time for event in world.events[4:]} == {NOON + SECOND}
+
+
 # -- updates -----------------------------------------------------------------------------------------------------------
 
 

@@ -59,9 +59,7 @@ class Rows:
         self.run = write.run
         for row in write.events:
             attributes = decode_attributes(row.event_type, row.attributes)
-            self.events.append(
-                Event(row.event_id, row.event_time, attributes, decode_user_metadata(row.user_metadata))
-            )
+            self.events.append(Event(row.event_id, row.event_time, attributes, decode_user_metadata(row.user_metadata)))
         for key in write.delete_activities:
             del self.activities[key]
         self.activities.update((row.scheduled_event_id, row) for row in write.put_activities)
@@ -123,6 +121,9 @@ class World:
             state = following.state
             rows = self.runs.setdefault(state.run_key, Rows())
             rows.apply(following.finish())
+            for promised in [*following.started_activities, *following.queued_activities]:
+                assert state.activities[promised.scheduled_event_id] is promised
+                assert not promised.is_over
             check_history(rows.events)
             live, loaded = observe(state), observe(rows.load())
             assert {k: (live[k], loaded[k]) for k in live if live[k] != loaded[k]} == {}

@@ -66,11 +66,11 @@ class Timers:
         try:
             async with asyncio.timeout(2):
                 await workflow.sleep(60)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             seen.append("timeout")
         try:
             await asyncio.wait_for(workflow.sleep(60), 3)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             seen.append("wait_for")
         task = asyncio.create_task(workflow.sleep(30))
         await asyncio.sleep(0)
@@ -328,9 +328,7 @@ class Helpers:
 
     @workflow.run
     async def run(self) -> list[Any]:
-        tasks = [
-            asyncio.create_task(workflow.execute_activity("w", n, start_to_close_timeout=SHORT)) for n in range(3)
-        ]
+        tasks = [asyncio.create_task(workflow.execute_activity("w", n, start_to_close_timeout=SHORT)) for n in range(3)]
         done, pending = await workflow.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         seen: list[Any] = [len(done), len(pending)]
         for each in workflow.as_completed(pending):
@@ -350,7 +348,7 @@ class Fails:
             raise KeyError("missing")
         if how == "application":
             raise ApplicationError("bad", 1, 2, type="Bad", non_retryable=True)
-        raise asyncio.TimeoutError()
+        raise TimeoutError
 
 
 @workflow.defn

@@ -7,7 +7,6 @@ import selectors
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 from durable_nb.converter.history_json import history_to_json
 from durable_nb.model.events import Event
@@ -33,7 +32,8 @@ class Oracle:
                 stderr=subprocess.DEVNULL,
                 text=True,
             )
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         request = {
             "source": str(HERE / f"{source}.py"),
             "workflow": workflow,
@@ -41,13 +41,19 @@ class Oracle:
         }
         process.stdin.write(json.dumps(request) + "\n")
         process.stdin.flush()
-        with selectors.DefaultSelector() as selector:
-            selector.register(process.stdout, selectors.EVENT_READ)
-            if not selector.select(SECONDS):
+        while True:
+            with selectors.DefaultSelector() as selector:
+                selector.register(process.stdout, selectors.EVENT_READ)
+                if not selector.select(SECONDS):
+                    self.close()
+                    return "hung"
+            line = process.stdout.readline()
+            if not line:
                 self.close()
-                return "hung"
-        answer: dict[str, Any] = json.loads(process.stdout.readline() or '{"failure": "died"}')
-        return answer["failure"]
+                return "died"
+            if line.startswith('{"failure"'):  # the judge's native core logs to the same stream
+                answer: dict[str, str | None] = json.loads(line)
+                return answer["failure"]
 
     def close(self) -> None:
         """End the child."""

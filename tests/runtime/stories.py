@@ -145,9 +145,7 @@ def _cancelled_parent(kind: int) -> Driver:
     d.cancel("stop")
     d.task()
     if kind in (2, 3):
-        d.answer(
-            a.RequestCancelExternalWorkflowExecutionInitiated, a.ExternalWorkflowExecutionCancelRequested
-        )
+        d.answer(a.RequestCancelExternalWorkflowExecutionInitiated, a.ExternalWorkflowExecutionCancelRequested)
         d.child_closed("child-1", a.ChildWorkflowExecutionCanceled)
         d.task()
     d.child_started("child-2")
@@ -276,8 +274,6 @@ def cancelled_before_the_first_task() -> Driver:
     d = Driver(flows.Cancellable, 0)
     d.cancel("too early")
     d.task()
-    d.complete("clean_up")
-    d.task()
     return d
 
 
@@ -286,9 +282,7 @@ def other_workflows() -> Driver:
     d.task()
     d.answer(a.SignalExternalWorkflowExecutionInitiated, a.ExternalWorkflowExecutionSignaled)
     d.task()
-    d.answer(
-        a.RequestCancelExternalWorkflowExecutionInitiated, a.RequestCancelExternalWorkflowExecutionFailed
-    )
+    d.answer(a.RequestCancelExternalWorkflowExecutionInitiated, a.RequestCancelExternalWorkflowExecutionFailed)
     d.task()
     d.fire("1")
     d.task()
