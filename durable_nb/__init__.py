@@ -91,7 +91,7 @@ def load_ipython_extension(ipython: Any) -> None:
 
 
 def unload_ipython_extension(ipython: Any) -> None:
-    """``%unload_ext durable_nb``: stops the engine; what it did is in the store."""
+    """``%unload_ext durable_nb``: takes the cells' definitions from the engine; handles go on working."""
     importlib.import_module("durable_nb.notebook").unload_ipython_extension(ipython)
 
 

@@ -139,6 +139,11 @@ class Engine:
         task.add_done_callback(self._task_done)
         return task
 
+    @property
+    def tasks(self) -> list[asyncio.Task[Any]]:
+        """What runs beside the steps."""
+        return list(self._tasks)
+
     def _task_done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:

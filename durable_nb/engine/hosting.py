@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import logging
 import os
 import socket
 import sys
@@ -27,6 +28,9 @@ from durable_nb.errors import EngineStoppedError
 from durable_nb.store import open_store
 from durable_nb.store.protocol import Store
 
+logger = logging.getLogger("durable_nb.engine")
+
+SHUT_SECONDS = 10
 SUGGEST_VARIABLE = "DURABLE_NB_SUGGEST_CONTINUE_AS_NEW"
 _handles: dict[tuple[str, int], EngineHandle] = {}
 _lock = threading.Lock()
@@ -146,14 +150,21 @@ class EngineHandle:
                 _handles.pop(self._key, None)
         if self.engine.is_on_loop() or self.loop.is_closed() or not self.loop.is_running():
             self._shut()
-        else:
-            done = threading.Event()
-            self.loop.call_soon_threadsafe(self._shut)
-            self.loop.call_soon_threadsafe(done.set)
-            done.wait(timeout=10)
-        if self._thread is not None and not self.engine.is_on_loop():
+            return
+        done = asyncio.run_coroutine_threadsafe(self._shut_and_settle(), self.loop)
+        try:
+            done.result(timeout=SHUT_SECONDS)
+        except TimeoutError:
+            logger.warning("the engine did not stop within %s s; what it acknowledged is durable", SHUT_SECONDS)
+        if self._thread is not None:
             self.loop.call_soon_threadsafe(self.loop.stop)
-            self._thread.join(timeout=5)
+            self._thread.join(timeout=SHUT_SECONDS)
+
+    async def _shut_and_settle(self) -> None:
+        """Shut, and let what was cancelled come to its end: a task that is dropped half way complains."""
+        tasks = self.engine.tasks
+        self._shut()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _shut(self) -> None:
         self.engine.stop()
@@ -240,7 +251,17 @@ def _run_loop(loop: asyncio.AbstractEventLoop, started: threading.Event) -> None
         loop.run_forever()
     finally:
         started.set()
+        _end_tasks(loop)
         loop.close()
+
+
+def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Let what was cancelled end, as ``asyncio.run`` does; what refuses to is left behind."""
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.wait(tasks, timeout=1.0))
 
 
 def _in_kernel() -> bool:

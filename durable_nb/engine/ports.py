@@ -39,6 +39,9 @@ class WorkerPort(Protocol):
     def has_workflow(self, workflow_type: str) -> bool:
         """Whether the definition itself is registered; of several ports on a queue such a one is preferred."""
 
+    def definition_digest(self, workflow_type: str) -> str:
+        """Digest of the definition's stored source; "" when it is not known."""
+
     def has_activity(self, activity_type: str) -> bool: ...
 
     def holds_run(self, run_key: int) -> bool:

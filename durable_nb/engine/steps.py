@@ -93,6 +93,9 @@ class Step:
         port = self.engine.workers.for_workflow(state.namespace, started.task_queue, started.workflow_type)
         if port is None:
             return False
+        if not state.definition:
+            state.definition = port.definition_digest(started.workflow_type)
+            tx.listed = tx.listed or bool(state.definition)
         open_task = workflow_tasks.begin(tx, speculative=not begins)
         task = self._task(open_task, updates)
         slot.port = port

@@ -198,7 +198,7 @@ class Upkeep:
                 Notice(
                     "definition_missing",
                     f"work waits for {kind} {task.type_name!r} (task queue {task.task_queue!r}), "
-                    "which no worker of this process has",
+                    "which no worker of this process has; run the cell or start the worker that defines it",
                     workflow_type=task.type_name if workflow else "",
                 )
             )

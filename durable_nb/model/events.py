@@ -6,6 +6,8 @@ database: compact JSON, lowerCamelCase names, defaults left out (``model.attribu
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from durable_nb.model import attributes as _attributes
@@ -53,9 +55,8 @@ _decoders: dict[int, msgspec.json.Decoder[Attributes]] = {}
 _metadata_decoder: msgspec.json.Decoder[UserMetadata] = msgspec.json.Decoder(UserMetadata)
 
 
-def encode_attributes(attributes: Attributes) -> bytes:
-    """Stored form of the attributes: UTF-8 JSON."""
-    return _encoder.encode(attributes)
+encode_attributes: Callable[[Attributes], bytes] = _encoder.encode
+"""Stored form of the attributes: UTF-8 JSON."""
 
 
 def decode_attributes(event_type: int, stored: bytes | str) -> Attributes:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from durable_nb.runtime.loop import WorkflowLoop, current
+from durable_nb.runtime.loop import current, here
 from durable_nb.runtime.starting import start_activity
 
 DEFAULT_START_TO_CLOSE = timedelta(hours=24)
@@ -21,9 +21,9 @@ leases, not by this timeout.
 """
 
 
-def in_workflow(loop: Any) -> bool:
-    """Whether the caller, whose running loop this is, is workflow code."""
-    return type(loop) is WorkflowLoop
+def in_workflow(loop: Any = None) -> bool:
+    """Whether the caller is workflow code; ``loop``, once the running loop, is not needed and not looked at."""
+    return here.loop is not None
 
 
 def call_activity(definition: Any, args: Sequence[Any]) -> Awaitable[Any]:

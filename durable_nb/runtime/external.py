@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from durable_nb.runtime.interceptor import SignalChildWorkflowInput
 
 
+_NOT_FOUND = "ExternalWorkflowExecutionNotFound"
+"""Type of the ApplicationError when there is no such workflow."""
+
+
 class ExternalRequest(Operation):
     """A request to another workflow, until it is acknowledged."""
 
@@ -54,7 +58,7 @@ class ExternalRequest(Operation):
         if not problem:
             self.settle(None)
             return
-        failure = records.application(problem)
+        failure = records.application(problem, _NOT_FOUND)
         self.settle(error=self.run.failure_converter.from_failure(failure, self.run.converter))
 
 
@@ -94,7 +98,7 @@ class CancelRequest(ExternalRequest):
         if not problem:
             done.set_result(None)
             return
-        failure = records.application(problem)
+        failure = records.application(problem, _NOT_FOUND)
         done.set_exception(self.run.failure_converter.from_failure(failure, self.run.converter))
 
 
@@ -185,7 +189,7 @@ async def _signal(
 
 _PROBLEMS = {
     "SignalExternalWorkflowExecutionFailed": "Unable to signal external workflow because it was not found",
-    "RequestCancelExternalWorkflowExecutionFailed": "Unable to cancel external workflow because it was not found",
+    "RequestCancelExternalWorkflowExecutionFailed": "Unable to cancel external workflow because not found",
 }
 
 

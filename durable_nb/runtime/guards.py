@@ -18,17 +18,18 @@ import random
 import sys
 import threading
 import time
-from asyncio import _get_running_loop
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 from durable_nb.runtime.errors import RestrictedWorkflowAccessError
-from durable_nb.runtime.loop import WorkflowLoop
+from durable_nb.runtime.loop import here
 from durable_nb.runtime.place import describe, frame_place, is_library
 
 _unrestricted = threading.local()
+Refuse = Callable[[str, str], None]
+
 _state: dict[str, bool] = {"installed": False}
 _installing = threading.Lock()
 
@@ -74,12 +75,17 @@ _METHODS = (
 )
 
 
+def installed() -> bool:
+    """Whether the wrappers are in place."""
+    return _state["installed"]
+
+
 def install() -> None:
     """Put the wrappers in place, once."""
-    if _state["installed"]:
+    if installed():
         return
     with _installing:
-        if _state["installed"]:
+        if installed():
             return
         # Not at the top: importing workflows must be quick, and these are slow.
         import secrets  # noqa: PLC0415
@@ -103,11 +109,10 @@ def install() -> None:
                 for name in names:
                     original = getattr(modules[module], name, None)
                     if original is not None:
-                        label = name if module == "builtins" else f"{module}.{name}"
-                        setattr(modules[module], name, _wrap(original, label, instead, refuse))
+                        setattr(modules[module], name, _GuardedFunction(original, module, name, instead, refuse))
         for module, cls, name, instead in _METHODS:
             owner = getattr(modules[module], cls)
-            setattr(owner, name, _wrap(getattr(owner, name), f"{module}.{cls}.{name}", instead, _refuse_all))
+            setattr(owner, name, _guarded_method(getattr(owner, name), f"{module}.{cls}.{name}", instead))
         _state["installed"] = True
 
 
@@ -128,14 +133,39 @@ def _unwrap(owner: Any, name: str) -> None:
         setattr(owner, name, guarded.__wrapped__)
 
 
-def _wrap(
-    original: Callable[..., Any], label: str, instead: str, refuse: Callable[[str, str], None]
-) -> Callable[..., Any]:
+class _GuardedFunction:
+    """Stands for a function of C: unlike a function of Python it does not turn into a method as a class attribute."""
+
+    __durable_nb_guard__ = True
+
+    def __init__(self, original: Callable[..., Any], module: str, name: str, instead: str, refuse: Refuse) -> None:
+        functools.update_wrapper(self, original)
+        self.__module__ = module
+        self.__qualname__ = name
+        self._call = original
+        self._label = name if module == "builtins" else f"{module}.{name}"
+        self._instead = instead
+        self._refuse = refuse
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        loop = here.loop
+        if loop is not None and loop.guarded:
+            self._refuse(self._label, self._instead)
+        return self._call(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return repr(self._call)
+
+    def __reduce__(self) -> str:
+        return self.__qualname__  # pickled by name, as the original is
+
+
+def _guarded_method(original: Callable[..., Any], label: str, instead: str) -> Callable[..., Any]:
     @functools.wraps(original)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        loop = _get_running_loop()
-        if type(loop) is WorkflowLoop and loop.guarded:
-            refuse(label, instead)
+        loop = here.loop
+        if loop is not None and loop.guarded:
+            _refuse_all(label, instead)
         return original(*args, **kwargs)
 
     guarded.__durable_nb_guard__ = True  # type: ignore[attr-defined]

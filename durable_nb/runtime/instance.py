@@ -104,6 +104,7 @@ class WorkflowInstance:
         "signals",
         "single_batch",
         "started",
+        "start_may_be_dropped",
         "started_event_id",
         "started_time",
         "suggest_continue_as_new",
@@ -189,6 +190,7 @@ class WorkflowInstance:
         self.in_query_or_validator = False
         self.single_batch = False
         self.started_event_id = 0
+        self.start_may_be_dropped = False
         self.history_length = 0
         self.history_size = 0
         self.suggest_continue_as_new = False

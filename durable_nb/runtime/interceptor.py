@@ -118,7 +118,7 @@ class SignalExternalWorkflowInput:
     event_groups: Sequence[Any] | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class StartActivityInput:
     """An activity to schedule; types are None where only its name is known."""
 

@@ -12,6 +12,7 @@ import asyncio
 import contextvars
 import logging
 import sys
+import threading
 import warnings
 from asyncio import Future, Task, _get_running_loop, _set_running_loop
 from collections.abc import Callable, Coroutine, Generator
@@ -144,7 +145,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         return self.instance.start_timer(round(when - self.time(), 3), callback, args, context, None)
 
     def time(self) -> float:
-        return self.instance.time_us / 1e6
+        return self.instance.time_us * 1000 / 1e9  # From nanoseconds: workflow ids may be made of every digit.
 
     def create_future(self) -> Future[Any]:
         caller = sys._getframe(1).f_code
@@ -228,17 +229,28 @@ def _warn_unordered(stock: str, ordered: str) -> None:
         f"{stock} keeps its futures in a set, so their order can differ in a replay: use {ordered}, which takes the "
         f"same arguments and keeps the order",
         RuntimeWarning,
-        stacklevel=depth - 1,
+        stacklevel=depth,
     )
 
 
 _ASYNCIO_DIRECTORY = asyncio.__file__.rpartition("__init__")[0]
 
 
+class _Here(threading.local):
+    loop: WorkflowLoop | None = None
+
+
+here = _Here()
+"""``here.loop`` is the loop of the workflow code that runs in this thread, None while none does.
+
+The same as asyncio's running loop, which costs a system call to ask for.
+"""
+
+
 def maybe_current() -> WorkflowInstance | None:
     """The run whose code calls, None outside workflow code."""
-    loop = _get_running_loop()
-    return loop.instance if type(loop) is WorkflowLoop else None
+    loop = here.loop
+    return None if loop is None else loop.instance
 
 
 def current() -> WorkflowInstance:
@@ -249,8 +261,8 @@ def current() -> WorkflowInstance:
     NotInWorkflowEventLoopError
         The caller is not workflow code.
     """
-    loop = _get_running_loop()
-    if type(loop) is WorkflowLoop:
+    loop = here.loop
+    if loop is not None:
         return loop.instance
     raise NotInWorkflowEventLoopError
 
@@ -267,7 +279,7 @@ class Entered:
     Async generators must not be adopted by the loop outside, so its hooks are put aside as well.
     """
 
-    __slots__ = ("_hooks", "_loop", "_outer", "_task")
+    __slots__ = ("_here", "_hooks", "_loop", "_outer", "_task")
 
     def __init__(self, loop: WorkflowLoop) -> None:
         self._loop = loop
@@ -281,9 +293,11 @@ class Entered:
             if _ONE_TASK_A_THREAD:
                 self._task = _swap_current_task(outer, None)
         _set_running_loop(self._loop)
+        self._here, here.loop = here.loop, self._loop
 
     def __exit__(self, *_: object) -> None:
         outer = self._outer
+        here.loop = self._here
         _set_running_loop(outer)
         if outer is not None:
             sys.set_asyncgen_hooks(*self._hooks)

@@ -47,9 +47,9 @@ def canceled(details: list[Payload] | None = None, message: str = "") -> Failure
     return Failure(message=message, canceled_failure_info=CanceledFailureInfo(details=details))
 
 
-def application(message: str) -> Failure:
-    """Record of an ApplicationError that the engine, not user code, caused."""
-    return Failure(message=message, application_failure_info=ApplicationFailureInfo())
+def application(message: str, kind: str = "") -> Failure:
+    """Record of an ApplicationError of type ``kind`` that the engine, not user code, caused."""
+    return Failure(message=message, application_failure_info=ApplicationFailureInfo(type=kind))
 
 
 def child_failure(

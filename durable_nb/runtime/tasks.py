@@ -64,9 +64,12 @@ def activate(run: WorkflowInstance, task: WorkflowTask) -> WorkflowTaskOutcome:
 
 def _check_follows(run: WorkflowInstance, task: WorkflowTask) -> None:
     first = task.events[0] if task.events else None
-    if first is None or (
-        first.event_id != 1 if run.started_event_id == 0 else first.event_id != run.started_event_id + 1
-    ):
+    follows = first is not None and (
+        first.event_id == (run.started_event_id + 1 if run.started_event_id else 1)
+        # A task whose updates were all rejected leaves no events: the ids of its schedule and start are used again.
+        or (run.start_may_be_dropped and first.event_id == run.started_event_id - 1)
+    )
+    if first is None or not follows:
         raise StaleInstanceError(f"run {task.run_id}: the events of the task do not continue the cached instance")
     if isinstance(first.attributes, (WorkflowTaskFailed, WorkflowTaskTimedOut)):
         raise StaleInstanceError(f"run {task.run_id}: what the cached instance did was refused")
@@ -101,7 +104,10 @@ def _outcome(run: WorkflowInstance) -> WorkflowTaskOutcome:
     if run.locals is not None and run.locals.open and not run.terminal:
         return run.locals.pending()
     if run.terminal and run.mail is not None and run.mail.busy:
-        warn_unfinished(run.mail)
+        try:
+            warn_unfinished(run.mail)
+        except Warning as warning:  # where warnings are errors, they are not the workflow's
+            logger.warning("%s", warning)
     return _completion(run)
 
 
@@ -110,6 +116,7 @@ def _completion(run: WorkflowInstance) -> WorkflowTaskCompletion:
     rejected: dict[str, Failure] = {}
     if run.mail is not None and run.mail.rejected:
         rejected, run.mail.rejected = run.mail.rejected, {}
+    run.start_may_be_dropped = bool(rejected) and not commands
     return WorkflowTaskCompletion(
         commands=commands,
         rejected_updates=rejected,

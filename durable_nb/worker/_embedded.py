@@ -93,10 +93,11 @@ class EmbeddedWorker:
 
     # -- definitions -----------------------------------------------------------------------------------------------
 
-    def register_workflow(self, workflow: Any) -> WorkflowDefinition:
+    def register_workflow(self, workflow: Any, digest: str = "") -> WorkflowDefinition:
         """Serve a decorated class or function, in place of an older one of the same name.
 
-        Cached instances of the name are dropped, so that open runs go on by replay on the new code.
+        Cached instances of the name are dropped, so that open runs go on by replay on the new code. ``digest`` is
+        that of the stored source; runs that start on this definition keep it.
 
         Raises
         ------
@@ -104,7 +105,7 @@ class EmbeddedWorker:
             Not decorated with ``@workflow.defn``.
         """
         definition = WorkflowDefinition.must_from_class(workflow)
-        self.client.engine.call_soon(self._take_workflow, definition)
+        self.client.engine.call_soon(self._take_workflow, definition, digest)
         return definition
 
     def register_activity(self, activity: Callable[..., Any]) -> ActivityDefinition:
@@ -130,7 +131,8 @@ class EmbeddedWorker:
         """Run sync activities elsewhere from now on; those that run already stay where they are."""
         self.port.executor.calls.replace_executor(executor, shared_state_manager)
 
-    def _take_workflow(self, definition: WorkflowDefinition) -> None:
+    def _take_workflow(self, definition: WorkflowDefinition, digest: str) -> None:
         """On the engine's loop, where no workflow task can be half way."""
+        self.port.digests[definition.name or ""] = digest
         self.port.host.register(definition)
         self.client.engine.definitions_changed(self.port)

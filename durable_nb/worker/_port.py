@@ -78,6 +78,8 @@ class HostPort:
         self._converter = data_converter
         self._has_codec = data_converter.payload_codec is not None
         self._decode_headers = decode_headers
+        self.digests: dict[str, str] = {}
+        """Digest of the stored source by workflow type, where it is known."""
 
     # -- what is served --------------------------------------------------------------------------------------------
 
@@ -89,6 +91,9 @@ class HostPort:
 
     def has_workflow(self, workflow_type: str) -> bool:
         return self.host.serves(workflow_type)
+
+    def definition_digest(self, workflow_type: str) -> str:
+        return self.digests.get(workflow_type, "")
 
     def has_activity(self, activity_type: str) -> bool:
         return self.executor.serves(activity_type)

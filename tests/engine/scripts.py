@@ -121,6 +121,9 @@ class ScriptedWorker:
     has_workflow = serves_workflow
     has_activity = serves_activity
 
+    def definition_digest(self, workflow_type: str) -> str:
+        return f"digest of {workflow_type}"
+
     def holds_run(self, run_key: int) -> bool:
         return run_key in self.histories
 

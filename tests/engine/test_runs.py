@@ -318,3 +318,11 @@ async def test_ids_in_any_script_are_kept(driver):
     await d.start("W", name)
     await d.close_event(name)
     assert [row.workflow_id for row in await d.frontend.list_workflows(ask.ListWorkflows("default"))] == [name]
+
+
+async def test_a_run_keeps_the_digest_of_the_definition_it_started_on(driver):
+    d = driver()
+    d.handle.register_worker(ScriptedWorker({"W": until_signal()}))
+    started = await d.start("W")
+    await d.settle()
+    assert d.handle.store.find_run("default", "w", started.run_id).definition == "digest of W"

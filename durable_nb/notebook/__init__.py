@@ -1,0 +1,28 @@
+"""The notebook layer: ``%load_ext durable_nb``, ``%%workflow``, ``%workflow``, and how things show themselves.
+
+Everything here is convenience over ``client``, ``worker`` and ``engine``: nothing below imports it. Parts: the cell
+(``transformer``, ``marks``, ``capture``, ``sources``), the lint (``lint``, ``lint_rules``, ``names``), pictures
+(``blocks``, ``views``, ``histories``, ``lanes``, ``plain``, ``html``, ``text``, ``display``), the magics (``commands``,
+``magics``), and the wiring (``session``, ``extension``, ``bridge``, ``ticker``, ``notices``, ``tracebacks``).
+
+Decisions, November 2026: cells are transformed, not run by a magic, so that await and line numbers stay right (cost:
+an AST transformer beside it); a definition counts as soon as its statement has run, so that one cell may define, start
+and await (cost: a cell that raises half-way has registered its first half); displays ask the engine with a patience of
+0.4 s instead of keeping state of their own.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from durable_nb.notebook.display import View, handle_timeline, timeline_text
+
+__all__ = ["View", "handle_timeline", "load_ipython_extension", "timeline_text", "unload_ipython_extension"]
+
+
+def __getattr__(name: str) -> Any:
+    """The extension brings IPython and the engine, which a program that only wants a timeline does not need."""
+    if name in ("load_ipython_extension", "unload_ipython_extension"):
+        return getattr(importlib.import_module("durable_nb.notebook.extension"), name)
+    raise AttributeError(f"module 'durable_nb.notebook' has no attribute {name!r}")

@@ -1,0 +1,171 @@
+"""``%load_ext durable_nb``: opens the store, starts the engine, offers ``client``, and says what is unfinished.
+
+Loading wires the parts of this package into one IPython shell; unloading takes everything back. The store is
+``DURABLE_NB_STORE``, else ``c.DurableNB.store`` of the IPython configuration (``%config DurableNB.store = "…"`` and
+``%reload_ext durable_nb``), else ``durable.db`` beside the notebook. ``client``, ``workflow`` and ``activity`` are put
+into the namespace unless it has such names already.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from IPython.core.error import TryNext
+from traitlets import Unicode
+from traitlets.config import Configurable
+
+from durable_nb import activity, workflow
+from durable_nb.client import Client
+from durable_nb.client._defaults import DEFAULT_STORE_URL, DEFAULT_TASK_QUEUE, STORE_VARIABLE
+from durable_nb.client._display import set_handle_renderer
+from durable_nb.engine import open_engine
+from durable_nb.notebook import logs, tracebacks, transformer
+from durable_nb.notebook.display import View, install_formatters
+from durable_nb.notebook.magics import WorkflowMagics
+from durable_nb.notebook.marks import MarkDefinitions
+from durable_nb.notebook.session import NotebookSession
+from durable_nb.worker._embedded import EmbeddedWorker
+
+ATTRIBUTE = "durable_nb"
+"""Where the shell carries the session."""
+
+
+_COMPLETES = "durable_nb_completes"
+"""Set on a shell that has the completer."""
+
+
+class DurableNB(Configurable):
+    """Settings of the extension."""
+
+    store = Unicode("", help="URL of the store; DURABLE_NB_STORE wins over it.").tag(config=True)
+
+
+class _Loaded:
+    """What must be taken back, last first."""
+
+    def __init__(self) -> None:
+        self.undo: list[Callable[[], object]] = []
+        self.offered: dict[str, Any] = {}
+
+
+_loaded: dict[int, _Loaded] = {}
+"""By id of the shell; a process has one, tests have several."""
+
+
+def load_ipython_extension(ip: Any) -> None:
+    """Called by ``%load_ext durable_nb``.
+
+    Raises
+    ------
+    StoreError
+        DNB5xx: the store cannot be opened; the message says why and what to do.
+    """
+    session = getattr(ip, ATTRIBUTE, None)
+    if session is not None:
+        print(f"durable_nb is loaded already, store {session.engine.url}; %reload_ext durable_nb opens it anew")  # noqa: T201
+        return
+    loaded = _loaded.setdefault(id(ip), _Loaded())
+    _show_errors_short(ip, loaded)
+    session = _open(ip)
+    setattr(ip, ATTRIBUTE, session)
+    _wire(ip, session, loaded)
+    session.capture.scan()
+    session.capture.take_fresh()
+    session.show(View(session.welcome()))
+    _offer(ip, session, loaded)
+
+
+def unload_ipython_extension(ip: Any) -> None:
+    """Called by ``%unload_ext`` and ``%reload_ext``: the worker stops, the engine stays for other clients."""
+    loaded = _loaded.pop(id(ip), None)
+    if loaded is None:
+        return
+    for undo in reversed(loaded.undo):
+        undo()
+    for name, value in loaded.offered.items():
+        if ip.user_ns.get(name) is value:
+            del ip.user_ns[name]
+
+
+def store_url(ip: Any) -> str:
+    """Which store the notebook uses."""
+    return os.environ.get(STORE_VARIABLE) or _settings(ip).store or DEFAULT_STORE_URL
+
+
+def _settings(ip: Any) -> DurableNB:
+    """The settings object of a shell; registered with it, so that ``%config DurableNB`` works, also after a reload."""
+    for found in ip.configurables:
+        if type(found).__name__ == DurableNB.__name__:
+            return found  # type: ignore[no-any-return]
+    made = DurableNB(parent=ip)
+    ip.configurables.append(made)
+    return made
+
+
+def _open(ip: Any) -> NotebookSession:
+    engine = open_engine(store_url(ip), own_thread=True)
+    client = Client(engine)
+    worker = EmbeddedWorker(client, task_queue=DEFAULT_TASK_QUEUE)
+    session = NotebookSession(ip, engine, client, worker)
+    worker.start()
+    return session
+
+
+def _show_errors_short(ip: Any, loaded: _Loaded) -> None:
+    # Before the store is opened: what goes wrong there must be readable too.
+    if not loaded.undo:
+        namer = NotebookSession.cell_namer(ip)
+        loaded.undo.append(tracebacks.install(ip, namer))
+
+
+def _wire(ip: Any, session: NotebookSession, loaded: _Loaded) -> None:
+    undo = loaded.undo.append
+    undo(logs.install())
+    transformer.install(ip.input_transformer_manager)
+    undo(lambda: transformer.uninstall(ip.input_transformer_manager))
+    marks = MarkDefinitions()
+    ip.ast_transformers.append(marks)
+    undo(lambda: ip.ast_transformers.remove(marks) if marks in ip.ast_transformers else None)
+    for event, callback in (("pre_run_cell", session.before_cell), ("post_run_cell", session.after_cell)):
+        ip.events.register(event, callback)
+        undo(partial(ip.events.unregister, event, callback))
+    magics = WorkflowMagics(ip, session)
+    ip.register_magics(magics)
+    undo(lambda: _drop_magics(ip))
+    _complete_once(ip)
+    undo(install_formatters(ip))
+    set_handle_renderer(session.handle_bundle)
+    undo(lambda: set_handle_renderer(None))
+    undo(session.close)
+    undo(lambda: delattr(ip, ATTRIBUTE))
+
+
+def _complete_once(ip: Any) -> None:
+    """Hook the completer up; hooks cannot be taken out again, so this one asks for the session of the moment."""
+    if getattr(ip, _COMPLETES, False):
+        return
+
+    def complete(shell: Any, event: Any) -> list[str]:
+        session = getattr(shell, ATTRIBUTE, None)
+        if session is None:
+            raise TryNext
+        return WorkflowMagics(shell, session).complete(shell, event)
+
+    ip.set_hook("complete_command", complete, str_key="%workflow")
+    setattr(ip, _COMPLETES, True)
+
+
+def _drop_magics(ip: Any) -> None:
+    for kind in ("line", "cell"):
+        ip.magics_manager.magics[kind].pop("workflow", None)
+
+
+def _offer(ip: Any, session: NotebookSession, loaded: _Loaded) -> None:
+    for name, value in (("client", session.client), ("workflow", workflow), ("activity", activity)):
+        if name not in ip.user_ns:
+            ip.user_ns[name] = loaded.offered[name] = value
+        elif name == "client":
+            print("your variable `client` was kept; the client is get_ipython().durable_nb.client")  # noqa: T201

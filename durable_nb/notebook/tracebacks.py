@@ -1,0 +1,122 @@
+"""Errors in cells: what happened, where, how to fix it; the wall of traceback stays one ``%tb`` away.
+
+Only errors that durable_nb itself raised are shortened. The same exception types raised by the user's own code (an
+``ApplicationError`` in an activity called as a plain function) keep the ordinary traceback, because there the user's
+frames are the message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from durable_nb.errors import DurableError
+from durable_nb.exceptions import ApplicationError, FailureError, TemporalError
+from durable_nb.notebook.text import MESSAGE_LIMIT, CellNamer, safe_text, stack_tail
+
+INTERRUPTS: tuple[type[BaseException], ...] = (KeyboardInterrupt, asyncio.CancelledError)
+SHORTENED: tuple[type[BaseException], ...] = (DurableError, TemporalError, *INTERRUPTS)
+"""Exception types whose traceback is shortened; WorkflowFailureError, RPCError and the like are TemporalErrors."""
+
+_HINT = "(%tb shows the traceback)"
+
+
+def short_traceback(error: BaseException, traceback: TracebackType | None, cell_of: CellNamer) -> list[str]:
+    """Lines that stand for a traceback: the error, its causes, the line of the cell, and where to see more."""
+    if isinstance(error, INTERRUPTS):
+        return [f"interrupted: only the waiting ended, the workflow goes on  {_HINT}"]
+    lines = []
+    for depth, link in enumerate(_causes(error)):
+        lines.append(("" if depth == 0 else "  " * depth + "caused by ") + _one(link))
+    where = _cell_line(traceback, cell_of)
+    stack = _remote_stack(error, cell_of)
+    if stack:
+        lines.append("raised by the activity or workflow at\n" + stack)
+    lines.append(f"{where}  {_HINT}".strip())
+    return lines
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    chain: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in chain and len(chain) < 12:
+        chain.append(link)
+        link = link.__cause__
+    if isinstance(error, DurableError):
+        return chain[:1]
+    # Deeper causes that are no failures (the error of a driver) belong to the traceback.
+    return [link for index, link in enumerate(chain) if index == 0 or isinstance(link, TemporalError)]
+
+
+def _one(error: BaseException) -> str:
+    if isinstance(error, DurableError):
+        return safe_text(str(error), 4000, keep_lines=True)
+    name = type(error).__name__
+    if isinstance(error, ApplicationError) and error.type and error.type != name:
+        name = f"{name} ({safe_text(error.type, 80)})"
+    message = safe_text(str(getattr(error, "message", error)), MESSAGE_LIMIT, keep_lines=True)
+    return f"{name}: {message}" if message else name
+
+
+def _remote_stack(error: BaseException, cell_of: CellNamer) -> str:
+    """End of the stack that the innermost failure brought with it from the activity or workflow."""
+    for link in reversed(_causes(error)):
+        failure = getattr(link, "failure", None) if isinstance(link, FailureError) else None
+        stack = getattr(failure, "stack_trace", "")
+        if stack:
+            return stack_tail(stack, cell_of)
+    return ""
+
+
+def _cell_line(traceback: TracebackType | None, cell_of: CellNamer) -> str:
+    found = ""
+    while traceback is not None:
+        cell = cell_of(traceback.tb_frame.f_code.co_filename)
+        if cell:
+            found = f"{cell}, line {traceback.tb_lineno}"
+        traceback = traceback.tb_next
+    return found
+
+
+_WAITING = frozenset({"asyncio", "concurrent", "threading", "contextlib", "selectors"})
+"""Standard modules in which a wait ends when it is interrupted: not where the error comes from."""
+
+
+def is_ours(traceback: TracebackType | None) -> bool:
+    """Whether the innermost frame that raised belongs to durable_nb, waiting primitives aside."""
+    package = ""
+    while traceback is not None:
+        found = str(traceback.tb_frame.f_globals.get("__name__", "")).split(".", 1)[0]
+        if found not in _WAITING:
+            package = found
+        traceback = traceback.tb_next
+    return package == "durable_nb"
+
+
+def install(shell: Any, cell_of: CellNamer) -> Callable[[], None]:
+    """Shorten our errors in a shell; returns what takes it back. Handlers of others keep their exceptions."""
+    previous_types, previous = tuple(getattr(shell, "custom_exceptions", ())), getattr(shell, "CustomTB", None)
+
+    def show(self: Any, kind: type[BaseException], error: BaseException, traceback: Any, tb_offset: Any = None) -> Any:
+        if previous is not None and previous_types and isinstance(error, previous_types):
+            return previous(kind, error, traceback, tb_offset)
+        # So that %tb finds it, as after any other error.
+        sys.last_type, sys.last_value, sys.last_traceback = kind, error, traceback
+        if is_ours(traceback):
+            lines = short_traceback(error, traceback, cell_of)
+        else:
+            lines = self.InteractiveTB.structured_traceback(kind, error, traceback, tb_offset=tb_offset)
+        self._showtraceback(kind, error, lines)
+        return lines
+
+    shell.set_custom_exc((*SHORTENED, *previous_types), show)
+
+    def restore() -> None:
+        shell.set_custom_exc(previous_types, None)
+        if previous is not None:
+            shell.CustomTB = previous
+
+    return restore

@@ -1,0 +1,90 @@
+"""Errors of durable_nb are short in a cell, with %tb for the rest; errors of user code are left alone."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from durable_nb.client import WorkflowFailureError
+from durable_nb.errors import StoreUrlError
+from durable_nb.exceptions import ApplicationError
+from durable_nb.notebook.session import NotebookSession
+from durable_nb.notebook.tracebacks import install
+from durable_nb.service import RPCError, RPCStatusCode
+from tests.notebook.values import failure
+
+
+@pytest.fixture
+def shown(shell: Any) -> Any:
+    """Runs a cell that calls ``boom()``; gives back what was printed."""
+    restore = install(shell, NotebookSession.cell_namer(shell))
+
+    def show(error: BaseException, capsys: Any) -> str:
+        def boom() -> None:
+            raise error
+
+        # As if raised inside durable_nb.
+        boom = type(boom)(
+            boom.__code__, {**boom.__globals__, "__name__": "durable_nb.client"}, "boom", None, boom.__closure__
+        )
+        shell.user_ns["boom"] = boom
+        shell.run_cell("x = 1\nboom()\n", store_history=True)
+        return re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+
+    yield show
+    restore()
+
+
+def test_an_error_of_ours_is_message_place_and_the_way_to_more(shown: Any, shell: Any, capsys: Any) -> None:
+    out = shown(StoreUrlError("'x' is not a store URL", fix='write "sqlite:///x"'), capsys)
+    assert out.splitlines()[:3] == [
+        "DNB501 'x' is not a store URL",
+        '  fix    write "sqlite:///x"',
+        "cell [1], line 2  (%tb shows the traceback)",
+    ]
+    assert "Traceback" not in out
+    shell.run_line_magic("tb", "")
+    assert "boom()" in capsys.readouterr().out
+
+
+def test_a_failed_workflow_shows_its_causes_and_the_stack_of_the_activity(shown: Any, capsys: Any) -> None:
+    cause = ApplicationError("card declined\x1b[2J", type="CardError")
+    cause._failure = failure("x", stack_trace='  File "cell", line 9, in charge\n    raise CardError')
+    out = shown(WorkflowFailureError(cause=cause), capsys)
+    assert "WorkflowFailureError: Workflow execution failed" in out
+    assert "caused by ApplicationError (CardError): " in out
+    assert "card declined\\x1b[2J" in out
+    assert "raise CardError" in out
+
+
+def test_a_refused_request_is_short(shown: Any, capsys: Any) -> None:
+    out = shown(RPCError("workflow not found for ID: x", RPCStatusCode.NOT_FOUND), capsys)
+    assert out.startswith("RPCError: workflow not found for ID: x\ncell [1], line 2")
+
+
+def test_errors_raised_by_user_code_keep_their_traceback(shell: Any, capsys: Any) -> None:
+    restore = install(shell, NotebookSession.cell_namer(shell))
+    shell.user_ns["ApplicationError"] = ApplicationError
+    shell.run_cell("def f():\n    raise ApplicationError('mine')\nf()\n")
+    out = capsys.readouterr().out
+    assert "Traceback" in out
+    assert "raise ApplicationError" in out
+    restore()
+
+
+def test_a_handler_of_somebody_else_keeps_its_exceptions_and_comes_back(shell: Any, capsys: Any) -> None:
+    seen: list[BaseException] = []
+
+    def theirs(self: Any, kind: Any, error: BaseException, traceback: Any, tb_offset: Any = None) -> None:
+        seen.append(error)
+
+    shell.set_custom_exc((ZeroDivisionError,), theirs)
+    restore = install(shell, lambda _: "")
+    shell.run_cell("1 / 0")
+    restore()
+    shell.run_cell("1 / 0")
+    assert [type(error) for error in seen] == [ZeroDivisionError, ZeroDivisionError]
+    assert shell.custom_exceptions == (ZeroDivisionError,)
+    capsys.readouterr()
