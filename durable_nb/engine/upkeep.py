@@ -50,6 +50,7 @@ class Upkeep:
         self._next_heartbeat = 0.0
         self._next_look_for_dead = 0.0
         self._last_turn = 0.0
+        self._last_now = 0
         self._dead: list[int] = []
         self._task: asyncio.Task[None] | None = None
         self._warned: set[tuple[str, str]] = set()
@@ -60,6 +61,7 @@ class Upkeep:
         engine = self._engine
         self._wake_at = engine.store.next_wake()
         self._last_turn = engine.loop.time()
+        self._last_now = engine.clock.now()
         self._next_heartbeat = self._last_turn + HEARTBEAT_SECONDS
         self._task = engine.spawn(self._run())
 
@@ -110,9 +112,13 @@ class Upkeep:
         now = engine.clock.now()
         if self._wake_at and self._wake_at <= now:
             self._wake_due(now)
-        # Leases are measured on the monotonic clock: a wall clock that jumps must not kill anybody.
+        # Pauses are measured on the monotonic clock, heartbeats carry the wall clock. Where the two disagree the wall
+        # clock was set, or the machine was suspended: every heartbeat looks old then, and nobody is dead.
         turn = engine.loop.time()
-        if turn - self._last_turn > LONG_PAUSE_SECONDS:
+        passed = turn - self._last_turn
+        jump = abs((now - self._last_now) / SECOND - passed)
+        self._last_now = now
+        if passed > LONG_PAUSE_SECONDS or jump > LONG_PAUSE_SECONDS:
             self._next_heartbeat = turn
             self._next_look_for_dead = turn + 2 * HEARTBEAT_SECONDS
         self._last_turn = turn

@@ -28,7 +28,7 @@ class Patches:
         self.answers: dict[str, bool] = {}
         """What ``patched`` said, by id: the first answer sticks."""
         self.in_history: dict[str, None] = {}
-        """Ids whose marker is recorded or was asked for."""
+        """Ids whose marker was found in the history, be it further on in the same task."""
 
 
 def patches_of(run: WorkflowInstance) -> Patches:
@@ -50,14 +50,14 @@ def patched(run: WorkflowInstance, id: str, *, deprecated: bool) -> bool:
         data = json.dumps({"id": id, "deprecated": deprecated}, separators=(",", ":")).encode()
         details = {"patch-data": [Payload(metadata=_JSON, data=data)]}
         run.emit(MarkerRecorded(marker_name=MARKER_NAME, details=details))
-        known.in_history[id] = None
         if not run.replaying or PATCH_UPSERT in run.core_flags:
             _upsert_versions(run, known)
     return use
 
 
 def _upsert_versions(run: WorkflowInstance, known: Patches) -> None:
-    data = json.dumps(sorted(known.in_history), separators=(",", ":"), ensure_ascii=False).encode()
+    issued = sorted(id for id, answer in known.answers.items() if answer)
+    data = json.dumps(issued, separators=(",", ":"), ensure_ascii=False).encode()
     if len(data) > _LARGEST_UPSERT:
         return  # As Temporal's runtime: the attribute would be refused, the marker is what counts.
     payload = Payload(metadata={**_JSON, "type": b"KeywordList"}, data=data)

@@ -127,7 +127,7 @@ SPECIAL: list[Any] = [
     collections.Counter("aab"),
     bytearray(b"ab"),
     [b"ab"],
-    memoryview(b"ab"),
+    pytest.param(memoryview(b"ab"), id="memoryview"),
     uuid.UUID(int=1),
     [uuid.UUID(int=1)],
     datetime(2025, 1, 1),

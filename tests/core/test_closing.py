@@ -449,6 +449,14 @@ def test_a_child_knows_its_parent_and_the_root():
     assert (row.parent_run_id, row.root_run_id, row.parent_initiated_event_id) == ("run-1", "run-1", 5)
 
 
+def test_a_grandchild_knows_the_root():
+    child = child_of(parent(ParentClosePolicy.TERMINATE, is_started=False))
+    child.task(StartChildWorkflowExecutionInitiated(workflow_id="g", workflow_type="G"))
+    started = child_of(child).last(WorkflowExecutionStarted)
+    assert started.parent_workflow_execution == WorkflowExecution("c", "child-run")
+    assert started.root_workflow_execution == WorkflowExecution("wf", "run-1")
+
+
 def test_only_the_last_run_of_a_chain_tells_the_parent():
     child = child_of(parent(ParentClosePolicy.TERMINATE, is_started=False))
     child.task(WorkflowExecutionContinuedAsNew())

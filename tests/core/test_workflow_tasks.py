@@ -10,6 +10,7 @@ from durable_nb.model.attributes import (
     ActivityTaskCancelRequested,
     SdkMetadata,
     TimerCanceled,
+    TimerFired,
     TimerStarted,
     UpdateInput,
     UpdateMeta,
@@ -188,6 +189,17 @@ def test_a_timer_that_fired_while_the_code_cancelled_it_is_cancelled_and_does_no
     assert len(world.state.buffered) == 1
     assert world.end(open_task, TimerCanceled("t"), DONE()) is None
     assert world.titles()[-3:] == ["WorkflowTaskCompleted", "TimerCanceled", "WorkflowExecutionCompleted"]
+
+
+def test_the_firing_of_a_timer_that_the_code_cancels_meanwhile_is_forgotten_and_nothing_else_is():
+    world = World().start()
+    world.task(TimerStarted("t", 5 * SECOND), TimerStarted("u", 5 * SECOND))
+    signal(world)
+    open_task = world.hold()
+    world.pass_time(5)
+    world.end(open_task, TimerCanceled("t"))
+    assert world.titles()[-4:] == ["WorkflowTaskCompleted", "TimerCanceled", "TimerFired", "WorkflowTaskScheduled"]
+    assert world.last(TimerFired).timer_id == "u"
 
 
 def test_a_timer_that_fired_during_a_task_does_not_fire_again_after_a_restart():
