@@ -109,8 +109,8 @@ class Frontend:
             _check_cron(request.cron_schedule)
         name = (request.namespace, request.workflow_id)
         while True:
-            key = engine.open_runs.get(name)
-            if key is None:
+            key = known = engine.open_runs.get(name)
+            if known is None:
                 if reuse_policy is not WorkflowIDReusePolicy.ALLOW_DUPLICATE:
                     row = await reuse_refusal(engine, *name, reuse_policy)
                     if row is not None and row.status != WorkflowExecutionStatus.RUNNING:
@@ -124,8 +124,10 @@ class Frontend:
             used = await self._use_existing(request, conflict_policy)
             if used is not None:
                 return used
-            # The store says closed, but the slot has not heard of its commit yet: let the loop tell it.
-            await asyncio.sleep(0)
+            # The store says closed, but this process may still hold the run as open (its own commit is about to be
+            # told, or another process closed it): have the run looked at before the next try.
+            if known is not None:
+                await self._push(known, Describe, lambda slot: None)
 
     async def _use_existing(
         self, request: ask.StartWorkflow, policy: WorkflowIDConflictPolicy

@@ -12,6 +12,7 @@ from durable_nb.engine import open_engine
 from durable_nb.engine.clock import ManualClock
 from durable_nb.model import requests as ask
 from durable_nb.model.attributes import ActivityTaskScheduled, ActivityTaskStarted
+from durable_nb.model.enums import WorkflowIDConflictPolicy
 from durable_nb.model.tasks import ActivityOutcome
 from durable_nb.service import RPCError
 from tests.engine.conftest import Driver, until
@@ -142,3 +143,13 @@ async def test_a_query_without_any_process_that_has_the_code_says_what_to_do(tmp
     with pytest.raises(RPCError, match=r"Missing.*run the cell"):
         await driver.frontend.query_workflow(ask.QueryWorkflow(driver.target(), "state"))
     handle.close()
+
+
+async def test_a_start_that_may_use_an_open_run_notices_that_another_process_closed_it(two):
+    first, second = two
+    for driver in two:
+        driver.handle.register_worker(ScriptedWorker({"W": until_signal()}))
+    await first.start("W")
+    await second.frontend.terminate_workflow(ask.TerminateWorkflow(second.target()))
+    started = await first.start("W", id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING)
+    assert started.started
