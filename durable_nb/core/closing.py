@@ -55,7 +55,7 @@ def close(tx: Transition, attributes: Attributes) -> None:
     tx.queued_activities = []
     for child in state.children.values():
         policy = child.attributes.parent_close_policy
-        if child.execution is not None and not child.ended and policy is not ParentClosePolicy.ABANDON:
+        if child.execution is not None and policy is not ParentClosePolicy.ABANDON:
             tx.add_transfer(-child.initiated_event_id, CLOSE_CHILD)
     if state.started.parent_workflow_execution is not None and tx.successor is None:
         tx.add_transfer(state.close_event_id, NOTIFY_PARENT)

@@ -82,7 +82,6 @@ def restore(state: ExecutionState, stored: bytes | None) -> None:
             task = WorkflowTaskState(0, value.task.attempt, value.task.scheduled_time, value.task.visible_at)
             state.workflow_task = task
         task.attempt = value.task.attempt
-        task.scheduled_time = value.task.scheduled_time
         task.visible_at = value.task.visible_at
         task.started_time = value.task.started_time
         task.last_failure = value.task.last_failure

@@ -56,7 +56,7 @@ def patched(run: WorkflowInstance, id: str, *, deprecated: bool) -> bool:
 
 
 def _upsert_versions(run: WorkflowInstance, known: Patches) -> None:
-    issued = sorted(id for id, answer in known.answers.items() if answer)
+    issued = sorted(patch for patch, answer in known.answers.items() if answer)
     data = json.dumps(issued, separators=(",", ":"), ensure_ascii=False).encode()
     if len(data) > _LARGEST_UPSERT:
         return  # As Temporal's runtime: the attribute would be refused, the marker is what counts.

@@ -460,6 +460,8 @@ def test_a_grandchild_knows_the_root():
 def test_only_the_last_run_of_a_chain_tells_the_parent():
     child = child_of(parent(ParentClosePolicy.TERMINATE, is_started=False))
     child.task(WorkflowExecutionContinuedAsNew())
+    row = child.rows.run
+    assert (row.parent_run_id, row.root_run_id, row.parent_initiated_event_id) == ("run-1", "run-1", 5)
     assert child.runs[101].transfers == {}
     child.task(WorkflowExecutionCompleted())
     closed_at = len(child.events)

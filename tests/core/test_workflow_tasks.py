@@ -224,6 +224,16 @@ def test_a_held_task_times_out_and_is_tried_again_at_once_with_no_event_for_the_
     assert world.state.workflow_task.attempt == 2
 
 
+def test_a_task_that_was_taken_away_is_not_taken_for_a_later_one():
+    world = World().start()
+    old = world.hold()
+    world.pass_time(10)
+    world.task()
+    signal(world)
+    assert workflow_tasks.is_current(world.state, world.hold())
+    assert not workflow_tasks.is_current(world.state, old)
+
+
 def test_a_held_retry_is_current_until_it_times_out_and_leaves_no_event():
     world = World().start()
     world.fail_task(BUG)

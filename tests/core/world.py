@@ -94,6 +94,7 @@ class World:
         self.lease = lease
         self.runs: dict[int, Rows] = {}
         self.transitions: list[Transition] = []
+        self.writes: list[RunWrite] = []
         self.counter = 0
         self.context = Context(
             ME, "me@here", lambda *_: self.lease, self._next_key, lambda: f"run-{self.counter + 1}", 10_240
@@ -120,7 +121,8 @@ class World:
         while following is not None:
             state = following.state
             rows = self.runs.setdefault(state.run_key, Rows())
-            rows.apply(following.finish())
+            self.writes.append(following.finish())
+            rows.apply(self.writes[-1])
             for promised in [*following.started_activities, *following.queued_activities]:
                 assert state.activities[promised.scheduled_event_id] is promised
                 assert not promised.is_over
