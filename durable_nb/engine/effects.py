@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from durable_nb.core import requests
 from durable_nb.core.state import ActivityState, ExecutionState
 from durable_nb.core.transition import Transition
 from durable_nb.engine import queries, transfers
@@ -13,7 +14,6 @@ from durable_nb.engine.inputs import ActivityEnded, Query, StartQueued, Update
 from durable_nb.engine.slot import PendingUpdate, RunSlot
 from durable_nb.model.attributes import UpdateOutcome, WorkflowExecutionUpdateAccepted, WorkflowExecutionUpdateCompleted
 from durable_nb.model.enums import WorkflowExecutionStatus
-from durable_nb.model.failure import ApplicationFailureInfo, Failure
 from durable_nb.model.tasks import ActivityOutcome, ActivityTask
 from durable_nb.service import RPCError, RPCStatusCode
 
@@ -27,10 +27,7 @@ def release(engine: Engine, slot: RunSlot, step: Step) -> None:
     """The step is durable: let out everything it promised."""
     tx = step.tx
     state = tx.state
-    for activity in tx.started_activities:
-        start_activity(engine, state, activity)
-    for activity in tx.queued_activities:
-        _queue_activity(engine, state, activity)
+    _start_activities(engine, tx)
     _answer(engine, slot, step)
     if state.wake_at:
         engine.on_wake_at(state.wake_at)
@@ -77,6 +74,16 @@ def _answer(engine: Engine, slot: RunSlot, step: Step) -> None:
 
 
 # -- activities ----------------------------------------------------------------------------------------------------
+
+
+def _start_activities(engine: Engine, tx: Transition) -> None:
+    state = tx.state
+    for activity in tx.started_activities:
+        start_activity(engine, state, activity)
+    for activity in tx.queued_activities:
+        _queue_activity(engine, state, activity)
+    if tx.unused_leases:
+        _free_slots(engine, state, tx.unused_leases)
 
 
 def start_activity(engine: Engine, state: ExecutionState, activity: ActivityState) -> None:
@@ -149,9 +156,13 @@ def _queue_activity(engine: Engine, state: ExecutionState, activity: ActivitySta
 
 def give_back_slots(engine: Engine, tx: Transition) -> None:
     """The transition was not written: the slots that it reserved are free again."""
-    for activity in tx.started_activities:
+    _free_slots(engine, tx.state, [*tx.started_activities, *tx.unused_leases])
+
+
+def _free_slots(engine: Engine, state: ExecutionState, leased: list[ActivityState]) -> None:
+    for activity in leased:
         attributes = activity.attributes
-        entry = engine.workers.for_activity(tx.state.namespace, attributes.task_queue, attributes.activity_type)
+        entry = engine.workers.for_activity(state.namespace, attributes.task_queue, attributes.activity_type)
         if entry is not None:
             _free_slot(engine, entry)
 
@@ -182,14 +193,7 @@ def _settle_updates(engine: Engine, slot: RunSlot, tx: Transition) -> None:
     follows = state.status is WorkflowExecutionStatus.CONTINUED_AS_NEW and tx.successor is not None
     for update_id, update in slot.updates.items():
         if update_id in state.updates:
-            lost = Failure(
-                message="Workflow Update failed because the Workflow completed before the Update completed.",
-                source="Server",
-                application_failure_info=ApplicationFailureInfo(
-                    type="AcceptedUpdateCompletedWorkflow", non_retryable=True
-                ),
-            )
-            _resolve(update.completed, state.run_id, UpdateOutcome(failure=lost))
+            _resolve(update.completed, state.run_id, requests.update_outcome(state, update_id))
         elif follows and update.request is not None and tx.successor is not None:
             for waiter in update.accepted:
                 engine.push_later(tx.successor.state.run_key, Update(update.request, waiter, False))
@@ -223,6 +227,7 @@ def _open_successor(engine: Engine, first: Transition) -> None:
     slot.unsent = list(first.events)
     slot.epoch = engine.epoch
     engine.adopt_slot(slot)
+    _start_activities(engine, first)
     if first.state.wake_at:
         engine.on_wake_at(first.state.wake_at)
     engine.wake(slot.run_key)

@@ -380,7 +380,7 @@ class Engine:
         try:
             loaded = await self.read(self.store.load_run, slot.run_key)
             if loaded is not None:
-                slot.state = load(loaded, self.clock.now())
+                slot.state = load(loaded)
                 slot.unsent = loaded.events
         except StoreError as error:
             self._fault(error)

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 from durable_nb.core import cron, describe
 from durable_nb.core.reset import ResetError, reset
 from durable_nb.core.start import start
+from durable_nb.core.state import ExecutionState
+from durable_nb.core.transition import Transition
 from durable_nb.engine import mailbox
 from durable_nb.engine.inputs import (
     ActivityEnded,
     CancelRequest,
     Describe,
+    EndByReset,
     Heartbeat,
     Input,
     PollUpdate,
@@ -385,21 +388,25 @@ class Frontend:
         if current.status == WorkflowExecutionStatus.RUNNING and current.run_key != row.run_key:
             reason = f"reset of run {row.run_id}"
             await self._push(current.run_key, Terminate, reason, None, request.identity)
-        run_id = engine.new_run_id()
-        state = await self._look(ask.Target(row.namespace, row.workflow_id, row.run_id), lambda slot: slot.state)
         events = await engine.read(engine.store.read_events, row.run_key, 1)
-        try:
-            tx = reset(
-                engine.context(row.namespace), state, events, request, engine.new_run_key(), run_id, engine.clock.now()
-            )
-        except ResetError as error:
-            raise RPCError(str(error), RPCStatusCode.INVALID_ARGUMENT) from error
-        if state.is_open:
-            await self._push(row.run_key, Terminate, request.reason or "reset", None, request.identity)
-        conflict = await insert(engine, tx)
-        if conflict is not None:
+
+        def make(old: ExecutionState) -> Transition:
+            now, run_id = engine.clock.now(), engine.new_run_id()
+            try:
+                tx = reset(engine.context(row.namespace), old, events, request, engine.new_run_key(), run_id, now)
+            except ResetError as error:
+                raise RPCError(str(error), RPCStatusCode.INVALID_ARGUMENT) from error
+            tx.state.definition = old.definition
+            return tx
+
+        if row.status == WorkflowExecutionStatus.RUNNING:
+            run_id: str = await self._push(row.run_key, EndByReset, request.reason or "reset", make)
+            return run_id
+        target = ask.Target(row.namespace, row.workflow_id, row.run_id)
+        tx = make(await self._look(target, lambda slot: slot.state))
+        if await insert(engine, tx) is not None:
             raise RPCError("another run of this workflow ID was started meanwhile", RPCStatusCode.ABORTED)
-        return run_id
+        return tx.state.run_id
 
 
 def not_found(target: ask.Target) -> RPCError:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from durable_nb.core import activities, closing, others, requests, workflow_tasks
+from durable_nb.core.state import ExecutionState
 from durable_nb.core.transition import OWNER_EXTERNAL, Transition
 from durable_nb.core.workflow_tasks import OpenTask
 from durable_nb.engine.slot import PendingUpdate, RunSlot
@@ -141,10 +142,11 @@ class Update(Input):
 
     def apply(self, tx: Transition, slot: RunSlot) -> None:
         update_id = self.request.update_id
-        known = tx.state.updates.get(update_id)
-        if known is not None and (known.outcome is not None or not self.waits_for_completion):
+        known = update_id in tx.state.updates
+        outcome = requests.update_outcome(tx.state, update_id) if known else None
+        if known and (outcome is not None or not self.waits_for_completion):
             if not self.waiter.done():
-                self.waiter.set_result((tx.state.run_id, known.outcome))
+                self.waiter.set_result((tx.state.run_id, outcome))
             return
         if not tx.state.is_open:
             self.fail(closed_error(slot))
@@ -170,13 +172,14 @@ class PollUpdate(Input):
         self.waiter = waiter
 
     def apply(self, tx: Transition, slot: RunSlot) -> None:
-        known = tx.state.updates.get(self.update_id)
-        if known is not None and known.outcome is not None:
+        known = self.update_id in tx.state.updates
+        outcome = requests.update_outcome(tx.state, self.update_id) if known else None
+        if outcome is not None:
             if not self.waiter.done():
-                self.waiter.set_result((tx.state.run_id, known.outcome))
+                self.waiter.set_result((tx.state.run_id, outcome))
             return
         pending = slot.updates.get(self.update_id)
-        if known is None and pending is None:
+        if not known and pending is None:
             self.fail(RPCError(f"no update {self.update_id!r} on this run", RPCStatusCode.NOT_FOUND))
             return
         if not tx.state.is_open:
@@ -314,6 +317,27 @@ class TaskEnded(Input):
         super().__init__(None)
         self.open_task = open_task
         self.outcome = outcome
+
+
+class EndByReset(Input):
+    """Terminate the run and store the one that was made from its history, in one unit."""
+
+    __slots__ = ("make", "reason")
+
+    def __init__(
+        self, reason: str, make: Callable[[ExecutionState], Transition], future: asyncio.Future[Any] | None
+    ) -> None:
+        super().__init__(future)
+        self.reason = reason
+        self.make = make
+
+    def apply(self, tx: Transition, slot: RunSlot) -> None:
+        if not tx.state.is_open:
+            raise closed_error(slot)
+        successor = self.make(tx.state)
+        tx.successor = successor
+        self.result = successor.state.run_id
+        closing.terminate(tx, self.reason, None, tx.context.identity)
 
 
 class RetryWorkflowTask(Input):

@@ -87,7 +87,7 @@ class Step:
         state = tx.state
         updates = slot.offered_updates() if slot.updates else []
         begins = workflow_tasks.can_begin(state, tx.now)
-        if not begins and not (updates and state.workflow_task is None and not state.waits_for_backoff):
+        if not begins and not (updates and workflow_tasks.can_begin_speculative(state)):
             return False
         started = state.started
         port = self.engine.workers.for_workflow(state.namespace, started.task_queue, started.workflow_type)
@@ -143,9 +143,9 @@ class Step:
 
     def _end_held(self, ended: TaskEnded) -> None:
         slot, state = self.slot, self.tx.state
-        open_task, task = slot.open_task, state.workflow_task
+        open_task = slot.open_task
         slot.open_task = None
-        if open_task is None or open_task is not ended.open_task or task is None or not task.is_started:
+        if open_task is None or open_task is not ended.open_task or not workflow_tasks.is_current(state, open_task):
             # The task was taken away meanwhile (timed out, terminated, or the run was reloaded).
             slot.reload = True
             return

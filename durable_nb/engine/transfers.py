@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from durable_nb.core import others
 from durable_nb.core.closing import CLOSE_CHILD, NOTIFY_PARENT
 from durable_nb.core.commands import CANCEL_EXTERNAL, SIGNAL_EXTERNAL, START_CHILD
 from durable_nb.core.start import start_child
@@ -85,10 +86,14 @@ async def _start_child(engine: Engine, run_key: int, transfer_id: int, resumed: 
         engine.push(run_key, TransferDone(transfer_id))
         return
     asked = child.attributes
-    if not parent.is_open and asked.parent_close_policy is not ParentClosePolicy.ABANDON:
-        engine.push(run_key, TransferDone(transfer_id))
-        return
     namespace = asked.namespace or parent.namespace
+    if not others.may_start_child(parent, transfer_id):
+        # The parent closed first. A process that died may have started the child before: then its policy strikes it.
+        row = await engine.read(engine.store.find_run, namespace, asked.workflow_id)
+        found = row is not None and _is_child(row, parent, asked, transfer_id)
+        execution = WorkflowExecution(row.workflow_id, row.first_execution_run_id) if found else None
+        engine.push(run_key, ChildStarted(transfer_id, execution))
+        return
     execution = await _start_or_find(engine, parent, child, namespace, resumed)
     engine.push(run_key, ChildStarted(transfer_id, execution))
 

@@ -8,7 +8,9 @@ from durable_nb.exceptions import WorkflowAlreadyStartedError
 from durable_nb.model import requests as ask
 from durable_nb.model.attributes import WorkflowExecutionCompleted, WorkflowExecutionContinuedAsNew
 from durable_nb.model.enums import WorkflowExecutionStatus, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from durable_nb.model.tasks import ActivityOutcome
 from durable_nb.service import RPCError, RPCStatusCode
+from tests.engine.conftest import until
 from tests.engine.scripts import SECOND, ScriptedWorker, sequence, sleeper, text, until_signal
 
 
@@ -326,3 +328,32 @@ async def test_a_run_keeps_the_digest_of_the_definition_it_started_on(driver):
     started = await d.start("W")
     await d.settle()
     assert d.handle.store.find_run("default", "w", started.run_id).definition == "digest of W"
+
+
+@pytest.mark.parametrize("closed", [False, True])
+async def test_a_reset_goes_on_from_the_chosen_task_and_starts_its_pending_activity_anew(driver, closed):
+    d = driver()
+    worker = ScriptedWorker({"W": sequence(2)}, auto=False)
+    d.handle.register_worker(worker)
+    first = await d.start("W")
+    await until(lambda: worker.started)
+    worker.started.pop()[1](ActivityOutcome(result=text("one")))
+    await until(lambda: worker.started)
+    if closed:
+        worker.started.pop()[1](ActivityOutcome(result=text("two")))
+        await d.close_event(run_id=first.run_id)
+    worker.started.clear()
+    finished = [
+        e.event_id for e in await d.events(run_id=first.run_id) if e.event_type.title == "WorkflowTaskCompleted"
+    ]
+    run_id = await d.frontend.reset_workflow(ask.ResetWorkflow(d.target(run_id=first.run_id), finished[1], "again"))
+    assert run_id != first.run_id
+    last = (await d.event_names(run_id=first.run_id))[-1]
+    assert last == ("WorkflowExecutionCompleted" if closed else "WorkflowExecutionTerminated")
+    while (await d.frontend.describe_workflow(d.target(run_id=run_id))).status is WorkflowExecutionStatus.RUNNING:
+        await d.settle()
+        if worker.started:
+            worker.started.pop()[1](ActivityOutcome(result=text("new")))
+    names = await d.event_names(run_id=run_id)
+    assert names.count("WorkflowTaskFailed") == 1
+    assert names[-1] == "WorkflowExecutionCompleted"
