@@ -104,6 +104,26 @@ class HandlerDefinition:
         """The handler as a function of its arguments only."""
         return types.MethodType(self.fn, workflow) if self.is_method else self.fn
 
+    def check_count(self, count: int) -> None:
+        """Refuse a number of arguments that the handler does not take.
+
+        An update is checked before it is accepted, so that the caller's mistake is the caller's error: accepted, it
+        would fail the workflow task again and again.
+
+        Raises
+        ------
+        TypeError
+            Says what the handler takes.
+        """
+        signature = inspect.signature(self.fn)
+        try:
+            signature.bind(*range(count + self.is_method))
+        except TypeError as error:
+            names = list(signature.parameters)[int(self.is_method) :]
+            raise TypeError(
+                f"{self.kind} {self.name!r} takes ({', '.join(names)}), but got {count} arguments: {error}"
+            ) from None
+
     def bind_validator(self, workflow: Any) -> Callable[..., Any] | None:
         """The validator as a function of its arguments only; None where there is none."""
         if self.validator is None:

@@ -92,6 +92,9 @@ class WorkflowHost:
             return WorkflowTaskFailure(
                 cause=WorkflowTaskFailedCause.RESET_STICKY_TASK_QUEUE, failure=Failure(message=str(error))
             )
+        except BaseException:  # a keyboard interrupt: the code stopped anywhere
+            self.evict(run_key)
+            raise
         self._settle(run_key, run, outcome)
         return outcome
 
@@ -119,7 +122,10 @@ class WorkflowHost:
         """Answer from the cached instance, or from one that is rebuilt from ``task`` and dropped again."""
         run = self._runs.get(run_key)
         if run is not None:
-            answer: QueryAnswer = self._watched(run, run.query, request)
+            answer = self._watched(run, run.query, request)
+            if not isinstance(answer, QueryAnswer):
+                self.evict(run_key)
+                return QueryAnswer(failure=answer.failure)
             return answer
         if task is None:
             return QueryAnswer(failure=Failure(message="the run is not cached, and no history came with the query"))
@@ -131,8 +137,9 @@ class WorkflowHost:
             answer = self._watched(run, _replay_and_query, run, task, request)
         except Exception as error:
             answer = QueryAnswer(failure=run.to_failure(error))
-        run.evict()
-        return answer
+        finally:
+            run.evict()
+        return answer if isinstance(answer, QueryAnswer) else QueryAnswer(failure=answer.failure)
 
     def evict(self, run_key: int) -> None:
         """Drop a run's instance."""
@@ -170,8 +177,7 @@ class WorkflowHost:
             outcome = work(*args)
             deadlock = watch.disarm()
         except DeadlockInterrupt:
-            deadlock = watch.disarm()
-            outcome = None
+            deadlock, outcome = watch.disarm(), None
         except BaseException:
             watch.disarm()
             raise
@@ -179,8 +185,6 @@ class WorkflowHost:
             return outcome
         run.fail_task(DeadlockError(deadlock))
         failure = run.to_failure(DeadlockError(deadlock))
-        if isinstance(outcome, QueryAnswer):
-            return QueryAnswer(failure=failure)
         return WorkflowTaskFailure(cause=WorkflowTaskFailedCause.WORKFLOW_WORKER_UNHANDLED_FAILURE, failure=failure)
 
     def _unknown_type(self, workflow_type: str) -> WorkflowTaskFailure:

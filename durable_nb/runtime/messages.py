@@ -218,6 +218,8 @@ async def _run_update(run: WorkflowInstance, update: Update, validate: bool) -> 
         mail.updates[request.update_id] = RunningHandler(request.name, definition.unfinished_policy, request.update_id)
         args = handler_arguments(run, request.name, request.args, definition)
         message = HandleUpdateInput(id=request.update_id, update=request.name, args=args, headers=request.header)
+        if validate:
+            definition.check_count(len(args))
         if validate and definition.validator is not None:
             with run.as_read_only(in_query_or_validator=True):
                 run.inbound.handle_update_validator(message)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("durable_nb.worker._workflow_instance")
 
 
-_MOST_CLOSINGS = 32
+_MOST_CLOSINGS = 1000
 _WRITTEN_IN_PYTHON = (FunctionType, MethodType, partial)
 
 
@@ -220,15 +220,19 @@ def _run_quietly(handle: Any) -> None:
 
 
 def _close(coroutine: Any) -> None:
-    """Close a coroutine even if it awaits something while it is being closed."""
+    """Close a coroutine and those that it awaits, the innermost first, even if they await while being closed."""
     for _ in range(_MOST_CLOSINGS):
+        innermost = coroutine
+        while getattr(awaited := getattr(innermost, "cr_await", None), "cr_frame", None) is not None:
+            innermost = awaited
         try:
-            coroutine.close()
+            innermost.close()
         except RuntimeError:
             continue  # "coroutine ignored GeneratorExit": it stands at another await now.
-        except BaseException:
+        except BaseException:  # noqa: S110 - the run is gone, and so is whoever would care
+            pass
+        if innermost is coroutine:
             return
-        return
 
 
 def _forget(run: WorkflowInstance) -> None:

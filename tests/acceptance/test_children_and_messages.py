@@ -154,6 +154,10 @@ async def test_messages_with_wrong_arguments_harm_nobody(client: Client) -> None
             await handle.query("get", 5)
         await handle.signal("put", "not a number")  # Dropped with a log line, as Temporal does.
         assert await handle.query("get", 0) == 1
+        for arguments in ([], [1, 2, 3]):
+            with pytest.raises(WorkflowUpdateFailedError) as refused:
+                await handle.execute_update("add", args=arguments)
+            assert f"takes (number), but got {len(arguments)} arguments" in str(refused.value.cause)
         assert await handle.execute_update("add", 2) == 2
         assert await handle.result() == [1, 2]
 

@@ -97,7 +97,7 @@ def test_a_hint_that_names_nothing_says_whose_it_is() -> None:
 
     run.__qualname__ = "Made.run"
     cls = workflow.defn(make(run=workflow.run(run)))
-    with pytest.raises(NameError, match="hints of workflow Made .*Missing"):
+    with pytest.raises(NameError, match=r"hints of workflow Made .*Missing"):
         _ = WorkflowDefinition.must_from_class(cls).arg_types
 
 
@@ -192,7 +192,7 @@ def test_a_decorated_method_that_is_overridden_must_be_decorated_again() -> None
 
 
 def test_init_takes_the_parameters_of_run() -> None:
-    def __init__(self: Any, number: int) -> None: ...
+    def __init__(self: Any, number: int) -> None: ...  # noqa: N807
 
     with pytest.raises(ValueError, match="parameters do not match"):
         workflow.defn(make(run=run_method(), __init__=workflow.init(__init__)))

@@ -223,6 +223,19 @@ def test_arguments_that_cannot_be_decoded_fail_the_task_unless_configured() -> N
     assert d.kinds()[-1] == "WorkflowExecutionFailed"
 
 
+@workflow.defn
+class DefaultedInput:
+    @workflow.run
+    async def run(self, number: int, more: int = 5) -> list[Any]:
+        return [number, more]
+
+
+def test_hints_are_dropped_when_fewer_arguments_come_and_defaults_stand_in() -> None:
+    d = Driver(DefaultedInput, "not a number")
+    d.task()
+    assert d.result == ["not a number", 5]
+
+
 def test_a_missing_argument_fails_the_task_with_its_name() -> None:
     assert "number" in Driver(TypedInput).task().failure.message
 

@@ -73,7 +73,7 @@ class Desk:
         elif how == "task":
             coroutine = asyncio.sleep(1)
             try:
-                asyncio.ensure_future(coroutine)
+                asyncio.ensure_future(coroutine)  # noqa: RUF006
             finally:
                 coroutine.close()
         elif how == "timer":

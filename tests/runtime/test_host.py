@@ -1,0 +1,294 @@
+"""Cached instances: kept, dropped, rebuilt; and steps that take too long."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+import weakref
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from durable_nb import workflow
+from durable_nb.model.commands import WorkflowTaskFailure
+from durable_nb.model.enums import WorkflowTaskFailedCause
+from durable_nb.model.tasks import QueryAnswer, QueryRequest
+from durable_nb.runtime.errors import DeadlockInterrupt
+from durable_nb.runtime.watchdog import Watch
+from tests.runtime.driver import KEY, Driver
+
+SHORT = timedelta(seconds=10)
+log: list[str] = []
+
+
+@workflow.defn
+class Steps:
+    @workflow.run
+    async def run(self) -> str:
+        await workflow.sleep(1)
+        await workflow.sleep(1)
+        return "done"
+
+    @workflow.query
+    def peek(self) -> str:
+        return "seen"
+
+
+@workflow.defn
+class Cleans:
+    """Does in ``finally`` everything that must not show when the run leaves the cache."""
+
+    @workflow.run
+    async def run(self) -> None:
+        child = asyncio.create_task(self.child())
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.grouped())
+                async with asyncio.timeout(100):
+                    await workflow.sleep(50)
+        finally:
+            log.append("finally")
+            workflow.logger.error("must be silent")
+            await workflow.execute_activity("clean", start_to_close_timeout=SHORT)
+            log.append("not reached")
+            await child
+
+    async def child(self) -> None:
+        try:
+            await asyncio.Future()
+        finally:
+            await asyncio.sleep(1)
+
+    async def grouped(self) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.Event().wait()  # awaits while it is being closed
+
+
+@workflow.defn
+class Hangs:
+    swallow = False
+
+    @workflow.run
+    async def run(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            try:
+                pass  # the loop that never yields
+            except BaseException:
+                if not self.swallow:
+                    raise
+
+    @workflow.query
+    def slow(self) -> None:
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            pass
+
+
+@workflow.defn
+class Generates:
+    @workflow.run
+    async def run(self) -> int:
+        total = 0
+        async for n in self.numbers():
+            total += n
+            if n == 2:
+                break
+        await workflow.sleep(1)
+        return total
+
+    async def numbers(self) -> AsyncIterator[int]:
+        for n in range(5):
+            await workflow.sleep(0)
+            yield n
+
+
+def test_an_instance_is_kept_until_its_run_is_closed() -> None:
+    d = Driver(Steps)
+    d.task()
+    assert d.host.holds(KEY)
+    d.fire("1")
+    d.task()
+    d.fire("2")
+    d.task()
+    assert d.result == "done"
+    assert not d.host.holds(KEY)
+
+
+def test_the_cache_is_bounded_and_drops_the_least_recently_used() -> None:
+    d = Driver(Steps, max_cached_workflows=2)
+    task = d.start_task()
+    for key in (1, 2):
+        d.host.handle(key, task)
+    d.host._runs.move_to_end(1)
+    d.host.handle(3, task)
+    assert [key for key in (1, 2, 3) if d.host.holds(key)] == [1, 3]
+    assert len(d.host) == 2
+
+
+def test_events_that_do_not_continue_the_instance_ask_for_the_whole_history() -> None:
+    d = Driver(Steps)
+    d.task()
+    d.fire()
+    task = d.start_task()
+    task.events = task.events[2:]
+    outcome = d.host.handle(KEY, task)
+    assert isinstance(outcome, WorkflowTaskFailure)
+    assert outcome.cause is WorkflowTaskFailedCause.RESET_STICKY_TASK_QUEUE
+    assert not d.host.holds(KEY)
+
+
+def test_a_whole_history_replaces_a_cached_instance() -> None:
+    d = Driver(Steps)
+    d.task()
+    d.fire("1")
+    task = d.start_task()
+    task.events = list(d.events)
+    d.finish(d.host.handle(KEY, task))
+    assert d.commands() == ["TimerStarted"]
+
+
+def test_an_unknown_type_fails_the_task_with_a_suggestion() -> None:
+    d = Driver(Steps)
+    task = d.start_task()
+    task.workflow_type = "Stepps"
+    outcome = d.host.handle(KEY, task)
+    assert isinstance(outcome, WorkflowTaskFailure)
+    assert "Workflow class Stepps is not registered on this worker. Did you mean 'Steps'?" in outcome.failure.message
+
+
+def test_registering_a_name_again_drops_its_instances() -> None:
+    d = Driver(Steps)
+    d.task()
+    d.host.register(d.definition)
+    assert not d.host.holds(KEY)
+    assert d.host.workflow_types == ["Steps"]
+    assert d.host.serves("Steps")
+    d.host.unregister("Steps")
+    assert not d.host.serves("Steps")
+
+
+def test_eviction_ends_coroutines_silently_and_without_effect(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.clear()
+    d = Driver(Cleans)
+    d.task()
+    run = d.host._runs[KEY]
+    issued_before = len(run.unmatched)
+    d.forget()
+    gc.collect()
+    assert log == ["finally"]
+    assert run.issued == []
+    assert issued_before == 2
+    assert caplog.records == []
+    assert capsys.readouterr().err == ""
+
+
+def test_an_evicted_instance_is_freed_without_the_garbage_collector() -> None:
+    d = Driver(Steps)
+    d.task()
+    run = d.host._runs[KEY]
+    tasks = [weakref.ref(task) for task in run.loop.tasks]
+    loop = weakref.ref(run.loop)
+    gc.collect()
+    gc.disable()
+    try:
+        d.forget()
+        del run
+        assert loop() is None
+        assert [each() for each in tasks] == [None]
+    finally:
+        gc.enable()
+
+
+def test_a_run_goes_on_after_eviction_as_if_nothing_had_been() -> None:
+    d = Driver(Steps)
+    d.task()
+    d.forget()
+    d.fire("1")
+    d.task()
+    d.forget()
+    d.fire("2")
+    d.task()
+    assert d.result == "done"
+
+
+def test_workflow_code_runs_inside_a_running_loop_without_touching_it() -> None:
+    d = Driver(Generates)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        for timer in ("1", "2", "3"):
+            d.task()
+            d.fire(timer)
+        d.task()
+        assert asyncio.get_running_loop() is loop
+        assert asyncio.current_task() is task
+        assert not loop._asyncgens  # type: ignore[attr-defined]
+        d.forget()
+
+    asyncio.run(main())
+    assert d.kinds()[-1] == "TimerStarted"
+
+
+def test_a_step_that_does_not_yield_fails_the_task_and_the_message_says_where() -> None:
+    Hangs.swallow = False
+    d = Driver(Hangs, 20.0, deadlock_timeout=0.1)
+    begin = time.monotonic()
+    outcome = d.task()
+    assert time.monotonic() - begin < 10
+    assert outcome.cause is WorkflowTaskFailedCause.WORKFLOW_WORKER_UNHANDLED_FAILURE
+    message = outcome.failure.message
+    assert message.startswith("[TMPRL1101] Potential deadlock detected: workflow didn't yield within 0.1 second(s)")
+    assert f"{__file__}, line " in message
+    assert "in Hangs.run" in message
+    assert not d.host.holds(KEY)
+
+
+def test_a_step_that_swallows_the_interrupt_still_fails_the_task() -> None:
+    Hangs.swallow = True
+    outcome = Driver(Hangs, 0.6, deadlock_timeout=0.1).task()
+    assert "[TMPRL1101]" in outcome.failure.message
+
+
+def test_a_query_that_does_not_yield_is_answered_with_the_deadlock() -> None:
+    Hangs.swallow = False
+    d = Driver(Hangs, 0.0, deadlock_timeout=0.1)
+    task = d.start_task()
+    task.events = task.events[:1]
+    answer = d.host.query(KEY, QueryRequest(name="slow"), task)
+    assert isinstance(answer, QueryAnswer)
+    assert answer.failure is not None
+    assert "[TMPRL1101]" in answer.failure.message
+
+
+def test_only_a_step_that_runs_now_can_be_interrupted() -> None:
+    watch = Watch(2.0)
+    watch.arm()
+    watch.check(watch.started + 1.9)
+    assert watch.disarm() == ""
+    watch.check(time.monotonic() + 1000)
+    assert watch.disarm() == ""
+
+
+def test_an_interrupt_that_was_injected_but_not_raised_is_taken_back() -> None:
+    watch = Watch(2.0)
+    caught = False
+    message = ""
+    try:
+        watch.arm()
+        watch.check(watch.started + 2.1)
+        message = watch.disarm()
+    except DeadlockInterrupt:
+        caught = True
+        message = watch.disarm() or message
+    for _ in range(1000):
+        pass  # an exception that was still on its way would strike here
+    assert caught or message.startswith("[TMPRL1101]")
+    assert watch.disarm() == ""
