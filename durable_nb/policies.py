@@ -8,7 +8,6 @@ with the runs instead, so they change nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
 from typing import ClassVar
@@ -16,13 +15,13 @@ from typing import ClassVar
 import msgspec
 
 from durable_nb.model.attributes import PriorityAttributes, RetryPolicyAttributes
+from durable_nb.model.dataclass_like import DataclassLike, FrozenDataclassLike
 from durable_nb.model.payload import Payload
 
 _MICROSECOND = timedelta(microseconds=1)
 
 
-@dataclass
-class RetryPolicy:
+class RetryPolicy(DataclassLike):
     """When and how often to try again.
 
     The defaults are those of activities without a policy: 1 s, doubling, capped at 100 times the first interval,
@@ -92,8 +91,7 @@ class RetryPolicy:
             raise ValueError("Maximum attempts cannot be negative")
 
 
-@dataclass(frozen=True)
-class Priority:
+class Priority(FrozenDataclassLike, frozen=True):
     """Order of tasks that wait in a queue: lower ``priority_key`` first, then fair shares by key and weight.
 
     Unset fields are inherited from the workflow that starts the activity or child.

@@ -6,16 +6,16 @@ Plain values. Who builds them, and when, is decided in ``worker`` and ``testing`
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+from durable_nb.model.dataclass_like import FrozenDataclassLike
 
 if TYPE_CHECKING:
     from durable_nb.common import Priority, RetryPolicy
 
 
-@dataclass(frozen=True)
-class Info:
+class Info(FrozenDataclassLike, frozen=True):
     """The running attempt of an activity, as ``activity.info()`` returns it.
 
     Instants are aware UTC datetimes; timeouts are None where none was set. To make one for a test, change
@@ -67,8 +67,7 @@ class Info:
         }
 
 
-@dataclass(frozen=True)
-class ActivityCancellationDetails:
+class ActivityCancellationDetails(FrozenDataclassLike, frozen=True):
     """Why an activity was told to stop; the first reason stays (temporal-semantics 7)."""
 
     not_found: bool = False

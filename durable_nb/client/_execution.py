@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, overload
 
@@ -11,6 +10,7 @@ from durable_nb.client._naming import arg_unset
 from durable_nb.client._payloads import decode_one
 from durable_nb.common import SearchAttributes, SearchAttributeValue, TypedSearchAttributes
 from durable_nb.converter import DataConverter, decode_search_attributes, decode_typed_search_attributes
+from durable_nb.model.dataclass_like import DataclassLike
 from durable_nb.model.enums import WorkflowExecutionStatus
 from durable_nb.model.requests import (
     PendingActivity,
@@ -34,8 +34,7 @@ def instant(microseconds: int) -> datetime | None:
     return _EPOCH + timedelta(microseconds=microseconds) if microseconds else None
 
 
-@dataclass
-class WorkflowExecution:
+class WorkflowExecution(DataclassLike):
     """One run, as listed. Instants are aware UTC datetimes."""
 
     close_time: datetime | None
@@ -48,7 +47,7 @@ class WorkflowExecution:
     parent_run_id: str | None
     root_id: str | None
     root_run_id: str | None
-    raw_info: RunDescription = field(repr=False)
+    raw_info: RunDescription
     run_id: str
     search_attributes: SearchAttributes
     start_time: datetime
@@ -56,7 +55,12 @@ class WorkflowExecution:
     task_queue: str
     typed_search_attributes: TypedSearchAttributes
     workflow_type: str
-    data_converter: DataConverter = field(repr=False)
+    data_converter: DataConverter
+
+    def __repr__(self) -> str:
+        """All fields but the raw description and the converter, which are long and of no use to a reader."""
+        names = (name for name in self.__struct_fields__ if name not in ("raw_info", "data_converter"))
+        return f"{type(self).__qualname__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
     @classmethod
     def _from_raw(cls, raw: RunDescription, converter: DataConverter) -> Self:
@@ -113,7 +117,6 @@ class WorkflowExecution:
         return await decode_one(self.data_converter, [payload], hint, "memo value")
 
 
-@dataclass
 class WorkflowExecutionDescription(WorkflowExecution):
     """One run with everything that is pending in it (``WorkflowHandle.describe``)."""
 
@@ -156,16 +159,14 @@ class WorkflowExecutionDescription(WorkflowExecution):
         return None if payload is None else await self._decoded(payload, str)
 
 
-@dataclass
-class WorkflowExecutionCountAggregationGroup:
+class WorkflowExecutionCountAggregationGroup(DataclassLike):
     """Runs that share the values they are grouped by."""
 
     count: int
     group_values: Sequence[SearchAttributeValue]
 
 
-@dataclass
-class WorkflowExecutionCount:
+class WorkflowExecutionCount(DataclassLike):
     """Answer to ``Client.count_workflows``; ``groups`` is empty without GROUP BY."""
 
     count: int

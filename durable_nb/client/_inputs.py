@@ -1,21 +1,20 @@
 """What travels through the chain of client interceptors: one class per verb.
 
-Interceptors may change every field before they call on. Source of names: temporal-semantics 1.3. The classes are
-structs, which cost a tenth of a dataclass to make when the package is imported, but ``dataclasses.replace`` and
-``dataclasses.fields`` take them: interceptors written for Temporal rely on that.
+Interceptors may change every field before they call on. Source of names: temporal-semantics 1.3. The classes pass for
+dataclasses: interceptors written for Temporal rely on that.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from durable_nb.model.dataclass_like import DataclassLike
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import timedelta
-    from typing import ClassVar
 
     from durable_nb.client._enums import WorkflowHistoryEventFilterType, WorkflowUpdateStage
     from durable_nb.common import (
@@ -32,23 +31,6 @@ if TYPE_CHECKING:
     from durable_nb.model.requests import StartedWorkflow
 
 
-class _DataclassFields:
-    """``__dataclass_fields__`` of a struct, made when somebody asks for it."""
-
-    def __get__(self, instance: Any, owner: type[msgspec.Struct]) -> dict[str, dataclasses.Field[Any]]:
-        stand_in = dataclasses.make_dataclass(owner.__name__, owner.__struct_fields__)
-        return {field.name: field for field in dataclasses.fields(stand_in)}
-
-
-class _Input(msgspec.Struct):
-    if TYPE_CHECKING:
-        __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
-
-
-# Not in the class body, where a struct would take it for a field's default.
-_Input.__dataclass_fields__ = _DataclassFields()  # type: ignore[assignment]
-
-
 class AsyncActivityIDReference(msgspec.Struct, frozen=True):
     """An activity of a run, named by ids. ``run_id`` None means the current run."""
 
@@ -57,7 +39,7 @@ class AsyncActivityIDReference(msgspec.Struct, frozen=True):
     activity_id: str
 
 
-class StartWorkflowInput(_Input):
+class StartWorkflowInput(DataclassLike):
     """Input for ``OutboundInterceptor.start_workflow``."""
 
     workflow: str
@@ -87,7 +69,7 @@ class StartWorkflowInput(_Input):
     versioning_override: Any | None = None
 
 
-class CancelWorkflowInput(_Input):
+class CancelWorkflowInput(DataclassLike):
     """Input for ``OutboundInterceptor.cancel_workflow``."""
 
     id: str
@@ -98,7 +80,7 @@ class CancelWorkflowInput(_Input):
     rpc_timeout: timedelta | None
 
 
-class DescribeWorkflowInput(_Input):
+class DescribeWorkflowInput(DataclassLike):
     """Input for ``OutboundInterceptor.describe_workflow``."""
 
     id: str
@@ -107,7 +89,7 @@ class DescribeWorkflowInput(_Input):
     rpc_timeout: timedelta | None
 
 
-class FetchWorkflowHistoryEventsInput(_Input):
+class FetchWorkflowHistoryEventsInput(DataclassLike):
     """Input for ``OutboundInterceptor.fetch_workflow_history_events``."""
 
     id: str
@@ -121,7 +103,7 @@ class FetchWorkflowHistoryEventsInput(_Input):
     rpc_timeout: timedelta | None
 
 
-class ListWorkflowsInput(_Input):
+class ListWorkflowsInput(DataclassLike):
     """Input for ``OutboundInterceptor.list_workflows``."""
 
     query: str | None
@@ -132,7 +114,7 @@ class ListWorkflowsInput(_Input):
     limit: int | None
 
 
-class CountWorkflowsInput(_Input):
+class CountWorkflowsInput(DataclassLike):
     """Input for ``OutboundInterceptor.count_workflows``."""
 
     query: str | None
@@ -140,7 +122,7 @@ class CountWorkflowsInput(_Input):
     rpc_timeout: timedelta | None
 
 
-class QueryWorkflowInput(_Input):
+class QueryWorkflowInput(DataclassLike):
     """Input for ``OutboundInterceptor.query_workflow``."""
 
     id: str
@@ -154,7 +136,7 @@ class QueryWorkflowInput(_Input):
     rpc_timeout: timedelta | None
 
 
-class SignalWorkflowInput(_Input):
+class SignalWorkflowInput(DataclassLike):
     """Input for ``OutboundInterceptor.signal_workflow``."""
 
     id: str
@@ -166,7 +148,7 @@ class SignalWorkflowInput(_Input):
     rpc_timeout: timedelta | None
 
 
-class TerminateWorkflowInput(_Input):
+class TerminateWorkflowInput(DataclassLike):
     """Input for ``OutboundInterceptor.terminate_workflow``."""
 
     id: str
@@ -178,7 +160,7 @@ class TerminateWorkflowInput(_Input):
     rpc_timeout: timedelta | None
 
 
-class StartWorkflowUpdateInput(_Input):
+class StartWorkflowUpdateInput(DataclassLike):
     """Input for ``OutboundInterceptor.start_workflow_update``."""
 
     id: str
@@ -194,7 +176,7 @@ class StartWorkflowUpdateInput(_Input):
     rpc_timeout: timedelta | None
 
 
-class UpdateWithStartUpdateWorkflowInput(_Input):
+class UpdateWithStartUpdateWorkflowInput(DataclassLike):
     """The update of ``OutboundInterceptor.start_update_with_start_workflow``."""
 
     update_id: str | None
@@ -205,7 +187,7 @@ class UpdateWithStartUpdateWorkflowInput(_Input):
     ret_type: type | None
 
 
-class UpdateWithStartStartWorkflowInput(_Input):
+class UpdateWithStartStartWorkflowInput(DataclassLike):
     """The start of ``OutboundInterceptor.start_update_with_start_workflow``."""
 
     workflow: str
@@ -230,7 +212,7 @@ class UpdateWithStartStartWorkflowInput(_Input):
     versioning_override: Any | None = None
 
 
-class StartWorkflowUpdateWithStartInput(_Input):
+class StartWorkflowUpdateWithStartInput(DataclassLike):
     """Input for ``OutboundInterceptor.start_update_with_start_workflow``."""
 
     start_workflow_input: UpdateWithStartStartWorkflowInput
@@ -241,7 +223,7 @@ class StartWorkflowUpdateWithStartInput(_Input):
     _on_start_error: Callable[[BaseException], None]
 
 
-class HeartbeatAsyncActivityInput(_Input):
+class HeartbeatAsyncActivityInput(DataclassLike):
     """Input for ``OutboundInterceptor.heartbeat_async_activity``."""
 
     id_or_token: AsyncActivityIDReference | bytes
@@ -251,7 +233,7 @@ class HeartbeatAsyncActivityInput(_Input):
     data_converter_override: DataConverter | None = None
 
 
-class CompleteAsyncActivityInput(_Input):
+class CompleteAsyncActivityInput(DataclassLike):
     """Input for ``OutboundInterceptor.complete_async_activity``."""
 
     id_or_token: AsyncActivityIDReference | bytes
@@ -261,7 +243,7 @@ class CompleteAsyncActivityInput(_Input):
     data_converter_override: DataConverter | None = None
 
 
-class FailAsyncActivityInput(_Input):
+class FailAsyncActivityInput(DataclassLike):
     """Input for ``OutboundInterceptor.fail_async_activity``."""
 
     id_or_token: AsyncActivityIDReference | bytes
@@ -272,7 +254,7 @@ class FailAsyncActivityInput(_Input):
     data_converter_override: DataConverter | None = None
 
 
-class ReportCancellationAsyncActivityInput(_Input):
+class ReportCancellationAsyncActivityInput(DataclassLike):
     """Input for ``OutboundInterceptor.report_cancellation_async_activity``."""
 
     id_or_token: AsyncActivityIDReference | bytes

@@ -35,106 +35,97 @@ _Param = TypeVar("_Param", contravariant=True)
 _Return = TypeVar("_Return", covariant=True)
 
 
-class FunctionAsyncNoParam(Protocol[_Return]):
-    """``async def f() -> R``: a workflow that is a function."""
-
-    def __call__(self) -> Awaitable[_Return]: ...
-
-
-class FunctionAsyncSingleParam(Protocol[_Param, _Return]):
-    """``async def f(arg) -> R``: a workflow that is a function."""
-
-    def __call__(self, arg: _Param, /) -> Awaitable[_Return]: ...
-
-
-class MethodAsyncNoParam(Protocol[_Self, _Return]):
-    """``async def run(self) -> R``."""
-
-    def __call__(self, obj: _Self, /) -> Awaitable[_Return]: ...
-
-
-class MethodAsyncSingleParam(Protocol[_Self, _Param, _Return]):
-    """``async def run(self, arg) -> R``."""
-
-    def __call__(self, obj: _Self, arg: _Param, /) -> Awaitable[_Return]: ...
-
-
-class MethodSyncOrAsyncNoParam(Protocol[_Self, _Return]):
-    """A handler without parameters."""
-
-    def __call__(self, obj: _Self, /) -> _Return | Awaitable[_Return]: ...
-
-
-class MethodSyncOrAsyncSingleParam(Protocol[_Self, _Param, _Return]):
-    """A handler with one parameter."""
-
-    def __call__(self, obj: _Self, arg: _Param, /) -> _Return | Awaitable[_Return]: ...
-
-
-class UpdateMethod(Protocol[MultiParamSpec, _Return]):
-    """What ``@workflow.update`` makes of a method."""
-
-    _defn: Any
-
-    def __call__(self, *args: MultiParamSpec.args, **kwargs: MultiParamSpec.kwargs) -> _Return | Awaitable[_Return]: ...
-
-
+# Nobody needs these when the program runs, and protocols and typed dicts are slow to make.
 if TYPE_CHECKING:
+
+    class FunctionAsyncNoParam(Protocol[_Return]):
+        """``async def f() -> R``: a workflow that is a function."""
+
+        def __call__(self) -> Awaitable[_Return]: ...
+
+    class FunctionAsyncSingleParam(Protocol[_Param, _Return]):
+        """``async def f(arg) -> R``: a workflow that is a function."""
+
+        def __call__(self, arg: _Param, /) -> Awaitable[_Return]: ...
+
+    class MethodAsyncNoParam(Protocol[_Self, _Return]):
+        """``async def run(self) -> R``."""
+
+        def __call__(self, obj: _Self, /) -> Awaitable[_Return]: ...
+
+    class MethodAsyncSingleParam(Protocol[_Self, _Param, _Return]):
+        """``async def run(self, arg) -> R``."""
+
+        def __call__(self, obj: _Self, arg: _Param, /) -> Awaitable[_Return]: ...
+
+    class MethodSyncOrAsyncNoParam(Protocol[_Self, _Return]):
+        """A handler without parameters."""
+
+        def __call__(self, obj: _Self, /) -> _Return | Awaitable[_Return]: ...
+
+    class MethodSyncOrAsyncSingleParam(Protocol[_Self, _Param, _Return]):
+        """A handler with one parameter."""
+
+        def __call__(self, obj: _Self, arg: _Param, /) -> _Return | Awaitable[_Return]: ...
+
+    class UpdateMethod(Protocol[MultiParamSpec, _Return]):
+        """What ``@workflow.update`` makes of a method."""
+
+        _defn: Any
+
+        def __call__(
+            self, *args: MultiParamSpec.args, **kwargs: MultiParamSpec.kwargs
+        ) -> _Return | Awaitable[_Return]: ...
+
     MethodAsync: TypeAlias = Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[ReturnType]]
     MethodSyncOrAsync: TypeAlias = Callable[
         Concatenate[SelfType, MultiParamSpec], Awaitable[LocalReturnType] | LocalReturnType
     ]
 
+    class RpcOptions(TypedDict, total=False):
+        """Keywords of every call that reaches the engine."""
 
-class RpcOptions(TypedDict, total=False):
-    """Keywords of every call that reaches the engine."""
+        rpc_metadata: Mapping[str, str | bytes]
+        rpc_timeout: timedelta | None
 
-    rpc_metadata: Mapping[str, str | bytes]
-    rpc_timeout: timedelta | None
+    class RunOptions(TypedDict, total=False):
+        """Keywords that describe a run to start."""
 
+        id: Required[str]
+        task_queue: str
+        execution_timeout: timedelta | None
+        run_timeout: timedelta | None
+        task_timeout: timedelta | None
+        id_reuse_policy: WorkflowIDReusePolicy
+        retry_policy: RetryPolicy | None
+        cron_schedule: str
+        memo: Mapping[str, Any] | None
+        search_attributes: TypedSearchAttributes | SearchAttributes | None
+        static_summary: str | None
+        static_details: str | None
+        start_delay: timedelta | None
+        priority: Priority
+        versioning_override: Any | None
 
-class RunOptions(TypedDict, total=False):
-    """Keywords that describe a run to start."""
+    class WithStartOptions(RunOptions, total=False):
+        """Keywords of ``WithStartWorkflowOperation``."""
 
-    id: Required[str]
-    task_queue: str
-    execution_timeout: timedelta | None
-    run_timeout: timedelta | None
-    task_timeout: timedelta | None
-    id_reuse_policy: WorkflowIDReusePolicy
-    retry_policy: RetryPolicy | None
-    cron_schedule: str
-    memo: Mapping[str, Any] | None
-    search_attributes: TypedSearchAttributes | SearchAttributes | None
-    static_summary: str | None
-    static_details: str | None
-    start_delay: timedelta | None
-    priority: Priority
-    versioning_override: Any | None
+        id_conflict_policy: Required[WorkflowIDConflictPolicy]
 
+    class StartOptions(RunOptions, RpcOptions, total=False):
+        """Keywords of ``start_workflow`` and ``execute_workflow``."""
 
-class WithStartOptions(RunOptions, total=False):
-    """Keywords of ``WithStartWorkflowOperation``."""
+        id_conflict_policy: WorkflowIDConflictPolicy
+        start_signal: str | None
+        start_signal_args: Sequence[Any]
+        request_eager_start: bool
 
-    id_conflict_policy: Required[WorkflowIDConflictPolicy]
+    class QueryOptions(RpcOptions, total=False):
+        """Keywords of ``query``."""
 
+        reject_condition: QueryRejectCondition | None
 
-class StartOptions(RunOptions, RpcOptions, total=False):
-    """Keywords of ``start_workflow`` and ``execute_workflow``."""
+    class UpdateOptions(RpcOptions, total=False):
+        """Keywords of ``execute_update`` and ``start_update``."""
 
-    id_conflict_policy: WorkflowIDConflictPolicy
-    start_signal: str | None
-    start_signal_args: Sequence[Any]
-    request_eager_start: bool
-
-
-class QueryOptions(RpcOptions, total=False):
-    """Keywords of ``query``."""
-
-    reject_condition: QueryRejectCondition | None
-
-
-class UpdateOptions(RpcOptions, total=False):
-    """Keywords of ``execute_update`` and ``start_update``."""
-
-    id: str | None
+        id: str | None

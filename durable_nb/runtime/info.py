@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from durable_nb.model.dataclass_like import FrozenDataclassLike
 from durable_nb.runtime.loop import current
 
 if TYPE_CHECKING:
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from durable_nb.search_attributes import SearchAttributes, TypedSearchAttributes
 
 
-@dataclass(frozen=True)
-class ParentInfo:
+class ParentInfo(FrozenDataclassLike, frozen=True):
     """The run that started this one as its child."""
 
     namespace: str
@@ -28,16 +27,14 @@ class ParentInfo:
     workflow_id: str
 
 
-@dataclass(frozen=True)
-class RootInfo:
+class RootInfo(FrozenDataclassLike, frozen=True):
     """The run at the top of the tree of children."""
 
     run_id: str
     workflow_id: str
 
 
-@dataclass(frozen=True)
-class UpdateInfo:
+class UpdateInfo(FrozenDataclassLike, frozen=True):
     """The update that the calling code handles."""
 
     id: str
@@ -49,8 +46,7 @@ class UpdateInfo:
         return {"update_id": self.id, "update_name": self.name}
 
 
-@dataclass(frozen=True)
-class Info:
+class Info(FrozenDataclassLike, frozen=True):
     """The run. Frozen, save that upserts show in ``search_attributes``, ``typed_search_attributes``, ``raw_memo``."""
 
     attempt: int

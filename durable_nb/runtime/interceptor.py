@@ -6,12 +6,14 @@ ends of the chain are called directly.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from durable_nb.model.dataclass_like import DataclassLike, FrozenDataclassLike
+
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+    from datetime import timedelta
+
     from durable_nb.model.enums import ParentClosePolicy, WorkflowIDReusePolicy
     from durable_nb.model.payload import Payload
     from durable_nb.policies import Priority, RetryPolicy
@@ -27,16 +29,14 @@ if TYPE_CHECKING:
     from durable_nb.search_attributes import SearchAttributes, TypedSearchAttributes
 
 
-@dataclass(frozen=True)
-class WorkflowInterceptorClassInput:
+class WorkflowInterceptorClassInput(FrozenDataclassLike, frozen=True):
     """Given to ``Interceptor.workflow_interceptor_class``."""
 
     unsafe_extern_functions: MutableMapping[str, Callable[..., Any]]
     """Add functions here that ``workflow.extern_functions()`` is to hand to workflow code."""
 
 
-@dataclass
-class ContinueAsNewInput:
+class ContinueAsNewInput(DataclassLike):
     """``workflow`` None means the same type again; ``None`` options are those of the current run."""
 
     workflow: str | None
@@ -55,8 +55,7 @@ class ContinueAsNewInput:
     arg_types: list[type] | None = None
 
 
-@dataclass
-class ExecuteWorkflowInput:
+class ExecuteWorkflowInput(DataclassLike):
     """``run_fn`` is unbound; for a workflow that is a function, ``type`` is that function."""
 
     type: type
@@ -65,8 +64,7 @@ class ExecuteWorkflowInput:
     headers: Mapping[str, Payload]
 
 
-@dataclass
-class HandleSignalInput:
+class HandleSignalInput(DataclassLike):
     """A signal that has a handler."""
 
     signal: str
@@ -74,8 +72,7 @@ class HandleSignalInput:
     headers: Mapping[str, Payload]
 
 
-@dataclass
-class HandleQueryInput:
+class HandleQueryInput(DataclassLike):
     """A query that has a handler."""
 
     id: str
@@ -84,8 +81,7 @@ class HandleQueryInput:
     headers: Mapping[str, Payload]
 
 
-@dataclass
-class HandleUpdateInput:
+class HandleUpdateInput(DataclassLike):
     """An update that has a handler; the same object is given to the validator and to the handler."""
 
     id: str
@@ -94,8 +90,7 @@ class HandleUpdateInput:
     headers: Mapping[str, Payload]
 
 
-@dataclass
-class SignalChildWorkflowInput:
+class SignalChildWorkflowInput(DataclassLike):
     """A signal to a child."""
 
     signal: str
@@ -105,8 +100,7 @@ class SignalChildWorkflowInput:
     event_groups: Sequence[Any] | None = None
 
 
-@dataclass
-class SignalExternalWorkflowInput:
+class SignalExternalWorkflowInput(DataclassLike):
     """A signal to a workflow that is no child."""
 
     signal: str
@@ -118,10 +112,7 @@ class SignalExternalWorkflowInput:
     event_groups: Sequence[Any] | None = None
 
 
-@dataclass(slots=True)
-class StartActivityInput:
-    """An activity to schedule; types are None where only its name is known."""
-
+class _StartActivityFields(DataclassLike):
     activity: str
     args: Sequence[Any]
     activity_id: str | None
@@ -136,16 +127,19 @@ class StartActivityInput:
     disable_eager_execution: bool
     versioning_intent: VersioningIntent | None
     summary: str | None
-    event_groups: Sequence[Any] | None = field(default=None, kw_only=True)
     priority: Priority
     arg_types: list[type] | None
     ret_type: type | None
 
 
-@dataclass
-class StartChildWorkflowInput:
-    """A child workflow to start."""
+# A base and a class, since a struct's fields are keyword-only by class.
+class StartActivityInput(_StartActivityFields, kw_only=True):
+    """An activity to schedule; types are None where only its name is known."""
 
+    event_groups: Sequence[Any] | None = None
+
+
+class _StartChildWorkflowFields(DataclassLike):
     workflow: str
     args: Sequence[Any]
     id: str
@@ -164,15 +158,19 @@ class StartChildWorkflowInput:
     versioning_intent: VersioningIntent | None
     static_summary: str | None
     static_details: str | None
-    versioning_override: Any | None = field(default=None, kw_only=True)
-    event_groups: Sequence[Any] | None = field(default=None, kw_only=True)
     priority: Priority
     arg_types: list[type] | None
     ret_type: type | None
 
 
-@dataclass
-class StartLocalActivityInput:
+class StartChildWorkflowInput(_StartChildWorkflowFields, kw_only=True):
+    """A child workflow to start."""
+
+    versioning_override: Any | None = None
+    event_groups: Sequence[Any] | None = None
+
+
+class StartLocalActivityInput(DataclassLike):
     """A local activity to run."""
 
     activity: str

@@ -7,6 +7,7 @@ The worker of notebooks is ``_embedded.EmbeddedWorker``.
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from durable_nb.policies import WorkerDeploymentVersion
@@ -25,7 +26,6 @@ from durable_nb.runtime.interceptor import (
     WorkflowInterceptorClassInput,
     WorkflowOutboundInterceptor,
 )
-from durable_nb.worker._config import WorkerConfig, WorkerDeploymentConfig
 from durable_nb.worker._interceptor import (
     ActivityInboundInterceptor,
     ActivityOutboundInterceptor,
@@ -36,29 +36,32 @@ from durable_nb.worker._plugin import Plugin
 from durable_nb.worker._runner import UnsandboxedWorkflowRunner, WorkflowRunner
 from durable_nb.worker._shared_state import SharedHeartbeatSender, SharedStateManager
 from durable_nb.worker._tuning import (
-    ActivitySlotInfo,
     CustomSlotSupplier,
     FixedSizeSlotSupplier,
-    LocalActivitySlotInfo,
-    NexusSlotInfo,
     PollerBehavior,
     PollerBehaviorAutoscaling,
     PollerBehaviorSimpleMaximum,
     ResourceBasedSlotConfig,
     ResourceBasedSlotSupplier,
     ResourceBasedTunerConfig,
-    SlotInfo,
-    SlotMarkUsedContext,
     SlotPermit,
     SlotReleaseContext,
-    SlotReserveContext,
     WorkerTuner,
-    WorkflowSlotInfo,
 )
 from durable_nb.worker._worker import Worker
 
 if TYPE_CHECKING:
+    from durable_nb.worker._config import WorkerConfig, WorkerDeploymentConfig
     from durable_nb.worker._replayer import Replayer, ReplayerConfig, WorkflowReplayResult, WorkflowReplayResults
+    from durable_nb.worker._slot_contexts import (
+        ActivitySlotInfo,
+        LocalActivitySlotInfo,
+        NexusSlotInfo,
+        SlotInfo,
+        SlotMarkUsedContext,
+        SlotReserveContext,
+        WorkflowSlotInfo,
+    )
 
 __all__ = [
     "ActivityInboundInterceptor",
@@ -111,13 +114,28 @@ __all__ = [
     "WorkflowSlotInfo",
 ]
 
-_REPLAYING = frozenset(("Replayer", "ReplayerConfig", "WorkflowReplayResult", "WorkflowReplayResults"))
+_LATER = {
+    "ActivitySlotInfo": "_slot_contexts",
+    "LocalActivitySlotInfo": "_slot_contexts",
+    "NexusSlotInfo": "_slot_contexts",
+    "Replayer": "_replayer",
+    "ReplayerConfig": "_replayer",
+    "SlotInfo": "_slot_contexts",
+    "SlotMarkUsedContext": "_slot_contexts",
+    "SlotReserveContext": "_slot_contexts",
+    "WorkerConfig": "_config",
+    "WorkerDeploymentConfig": "_config",
+    "WorkflowReplayResult": "_replayer",
+    "WorkflowReplayResults": "_replayer",
+    "WorkflowSlotInfo": "_slot_contexts",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """The names of replay, on first use: a worker that serves needs none of what they import."""
-    if name not in _REPLAYING:
+    """Names that a worker that serves does not need, on first use: their modules are slow to import."""
+    module = _LATER.get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from durable_nb.worker import _replayer  # noqa: PLC0415 - see above
-
-    return getattr(_replayer, name)
+    value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    globals()[name] = value
+    return value

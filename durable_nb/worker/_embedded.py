@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from durable_nb.runtime.definition import WorkflowDefinition
 from durable_nb.worker._assembly import UNLIMITED, build_port
-from durable_nb.worker._config import WorkerConfig
 from durable_nb.worker._interceptor import Interceptor
 from durable_nb.worker._worker import unregister
 
 if TYPE_CHECKING:
     from durable_nb.activity._definition import ActivityDefinition
     from durable_nb.client import Client
+    from durable_nb.worker._config import WorkerConfig
     from durable_nb.worker._shared_state import SharedStateManager
 
 DEFAULT_THREADS = 32
@@ -58,17 +58,17 @@ class EmbeddedWorker:
     ) -> None:
         self.client = client
         self._own_executor: concurrent.futures.ThreadPoolExecutor | None = None
-        config = WorkerConfig(
-            client=client,
-            task_queue=task_queue,
-            activity_executor=activity_executor,
-            shared_state_manager=shared_state_manager,
-            interceptors=interceptors,
-            max_concurrent_activities=max_concurrent_activities,
-            max_cached_workflows=max_cached_workflows,
-            workflow_failure_exception_types=workflow_failure_exception_types,
-            debug_mode=debug_mode,
-        )
+        config: WorkerConfig = {
+            "client": client,
+            "task_queue": task_queue,
+            "activity_executor": activity_executor,
+            "shared_state_manager": shared_state_manager,
+            "interceptors": interceptors,
+            "max_concurrent_activities": max_concurrent_activities,
+            "max_cached_workflows": max_cached_workflows,
+            "workflow_failure_exception_types": workflow_failure_exception_types,
+            "debug_mode": debug_mode,
+        }
         self.port = build_port(config, guards=guards, takes_anything=False, default_slots=UNLIMITED)
 
     # -- life ------------------------------------------------------------------------------------------------------

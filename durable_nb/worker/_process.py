@@ -11,8 +11,9 @@ import pickle
 import threading
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from durable_nb.activity import Info
 from durable_nb.activity._context import ActivityContext, Flag, ForeignFlag, enter, leave
@@ -30,8 +31,7 @@ class RemoteTraceback(Exception):
         return f"\n{self.args[0]}"
 
 
-@dataclass
-class ProcessCall:
+class ProcessCall(msgspec.Struct):
     """One attempt, ready to travel. Events and sender are None where the worker has no shared state manager."""
 
     info: Info
@@ -62,8 +62,7 @@ class ProcessCall:
             ) from error
 
 
-@dataclass
-class ProcessEnd:
+class ProcessEnd(msgspec.Struct):
     """How a call ended in the other process."""
 
     result: Any = None

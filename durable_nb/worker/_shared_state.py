@@ -13,8 +13,11 @@ import queue
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from multiprocessing.managers import SyncManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    # Whoever has a manager has imported it; it costs as much as all the rest of a worker.
+    from multiprocessing.managers import SyncManager
 
 logger = logging.getLogger("durable_nb.worker._activity")
 

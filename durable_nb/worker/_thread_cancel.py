@@ -7,7 +7,6 @@ executor's own code. Source: temporal-semantics section 7.
 
 from __future__ import annotations
 
-import ctypes
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,6 +77,9 @@ class ThreadCanceller:
 
 def _raise_in_thread(thread_id: int, error: type[BaseException] | None) -> None:
     """Ask CPython to raise ``error`` in a thread at its next bytecode; None withdraws one that is on its way."""
+    # Here, because few activities are cancelled in a thread and the module is slow to import.
+    import ctypes  # noqa: PLC0415
+
     ctypes.pythonapi.PyThreadState_SetAsyncExc(
         ctypes.c_ulong(thread_id), None if error is None else ctypes.py_object(error)
     )

@@ -8,33 +8,33 @@ resource-based supplier counts as its maximum, a custom one as no limit.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, TypeAlias
 
-from durable_nb.policies import WorkerDeploymentVersion
+from durable_nb.model.dataclass_like import FrozenDataclassLike
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from durable_nb.worker._slot_contexts import SlotInfo, SlotMarkUsedContext, SlotReserveContext
 
 DEFAULT_SLOTS = 100
 _RESOURCE_SLOTS = 500
 
 
-@dataclass(frozen=True)
-class FixedSizeSlotSupplier:
+class FixedSizeSlotSupplier(FrozenDataclassLike, frozen=True):
     """At most ``num_slots`` tasks at a time."""
 
     num_slots: int
 
 
-@dataclass(frozen=True)
-class ResourceBasedTunerConfig:
+class ResourceBasedTunerConfig(FrozenDataclassLike, frozen=True):
     """Targets between 0 and 1; recorded, not acted on."""
 
     target_memory_usage: float
     target_cpu_usage: float
 
 
-@dataclass(frozen=True)
-class ResourceBasedSlotConfig:
+class ResourceBasedSlotConfig(FrozenDataclassLike, frozen=True):
     """Bounds of a resource-based supplier; only ``maximum_slots`` (default 500) has an effect."""
 
     minimum_slots: int | None = None
@@ -42,8 +42,7 @@ class ResourceBasedSlotConfig:
     ramp_throttle: timedelta | None = None
 
 
-@dataclass(frozen=True)
-class ResourceBasedSlotSupplier:
+class ResourceBasedSlotSupplier(FrozenDataclassLike, frozen=True):
     """Counts as a fixed supplier of ``slot_config.maximum_slots``."""
 
     slot_config: ResourceBasedSlotConfig
@@ -54,60 +53,7 @@ class SlotPermit:
     """Permission of a custom supplier; subclasses may carry data."""
 
 
-class SlotReserveContext(Protocol):
-    """What a custom supplier is asked."""
-
-    slot_type: Literal["workflow", "activity", "local-activity"]
-    task_queue: str
-    worker_identity: str
-    worker_build_id: str
-    worker_deployment_version: WorkerDeploymentVersion | None
-    is_sticky: bool
-
-
-@runtime_checkable
-class WorkflowSlotInfo(Protocol):
-    """The workflow task in a slot."""
-
-    workflow_type: str
-    is_sticky: bool
-
-
-@runtime_checkable
-class ActivitySlotInfo(Protocol):
-    """The activity task in a slot."""
-
-    activity_type: str
-
-
-@runtime_checkable
-class LocalActivitySlotInfo(Protocol):
-    """The local activity in a slot."""
-
-    activity_type: str
-
-
-@runtime_checkable
-class NexusSlotInfo(Protocol):
-    """Never made: there is no Nexus here."""
-
-    service: str
-    operation: str
-
-
-SlotInfo: TypeAlias = WorkflowSlotInfo | ActivitySlotInfo | LocalActivitySlotInfo | NexusSlotInfo
-
-
-@dataclass(frozen=True)
-class SlotMarkUsedContext(Protocol):
-    """A slot that a task took."""
-
-    slot_info: SlotInfo
-    permit: SlotPermit
-
-
-@dataclass(frozen=True)
-class SlotReleaseContext:
+class SlotReleaseContext(FrozenDataclassLike, frozen=True):
     """A slot that became free."""
 
     slot_info: SlotInfo | None
@@ -207,12 +153,14 @@ class WorkerTuner(ABC):
     def _get_nexus_slot_supplier(self) -> SlotSupplier: ...
 
 
-@dataclass(frozen=True)
 class _CompositeTuner(WorkerTuner):
-    workflow: SlotSupplier
-    activity: SlotSupplier
-    local_activity: SlotSupplier
-    nexus: SlotSupplier
+    def __init__(
+        self, workflow: SlotSupplier, activity: SlotSupplier, local_activity: SlotSupplier, nexus: SlotSupplier
+    ) -> None:
+        self.workflow = workflow
+        self.activity = activity
+        self.local_activity = local_activity
+        self.nexus = nexus
 
     def _get_workflow_task_slot_supplier(self) -> SlotSupplier:
         return self.workflow
@@ -227,15 +175,13 @@ class _CompositeTuner(WorkerTuner):
         return self.nexus
 
 
-@dataclass(frozen=True)
-class PollerBehaviorSimpleMaximum:
+class PollerBehaviorSimpleMaximum(FrozenDataclassLike, frozen=True):
     """A fixed number of pollers; without effect, since nobody polls."""
 
     maximum: int = 5
 
 
-@dataclass(frozen=True)
-class PollerBehaviorAutoscaling:
+class PollerBehaviorAutoscaling(FrozenDataclassLike, frozen=True):
     """A varying number of pollers; without effect, since nobody polls."""
 
     minimum: int = 1

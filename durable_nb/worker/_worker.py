@@ -17,7 +17,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from durable_nb.worker._assembly import build_port
-from durable_nb.worker._config import WorkerConfig, WorkerDeploymentConfig
 from durable_nb.worker._interceptor import Interceptor
 from durable_nb.worker._plugin import Plugin
 from durable_nb.worker._registration import check_activities, check_executor, check_workflows
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from durable_nb.client import Client
     from durable_nb.engine import EngineHandle
+    from durable_nb.worker._config import WorkerConfig, WorkerDeploymentConfig
     from durable_nb.worker._port import HostPort
 
 logger = logging.getLogger("durable_nb.worker._worker")

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from durable_nb.exceptions import TemporalError
+from durable_nb.model.dataclass_like import FrozenDataclassLike
 from durable_nb.worker._runner import UnsandboxedWorkflowRunner
 
 __all__ = [
@@ -44,13 +44,12 @@ class UnintentionalPassthroughError(TemporalError):
         self.qualified_name = qualified_name
 
 
-@dataclass(frozen=True)
-class SandboxMatcher:
+class SandboxMatcher(FrozenDataclassLike, frozen=True):
     """Which members of a module are forbidden; recorded, not enforced."""
 
     access: set[str] = frozenset()  # type: ignore[assignment]
     use: set[str] = frozenset()  # type: ignore[assignment]
-    children: Mapping[str, SandboxMatcher] = field(default_factory=dict)
+    children: Mapping[str, SandboxMatcher] = {}
     match_self: bool = False
     only_runtime: bool = False
     leaf_message: str | None = None
@@ -98,8 +97,7 @@ SandboxMatcher.all_uses = SandboxMatcher(use={"*"})
 SandboxMatcher.all_uses_runtime = SandboxMatcher(use={"*"}, only_runtime=True)
 
 
-@dataclass(frozen=True)
-class SandboxRestrictions:
+class SandboxRestrictions(FrozenDataclassLike, frozen=True):
     """What a sandbox would pass through and forbid; recorded, not enforced."""
 
     passthrough_modules: set[str]

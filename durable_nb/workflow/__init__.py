@@ -5,6 +5,9 @@ is what needs a cluster (Nexus, event groups, versions of workers); parameters f
 them out in silence would be wrong, refused.
 """
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
 from durable_nb.model.enums import ParentClosePolicy
 from durable_nb.runtime.definition import DynamicWorkflowConfig
 from durable_nb.runtime.errors import (
@@ -42,7 +45,6 @@ from durable_nb.workflow._children import (
     get_external_workflow_handle_for,
     start_child_workflow,
 )
-from durable_nb.workflow._configs import ActivityConfig, ChildWorkflowConfig, LocalActivityConfig
 from durable_nb.workflow._context import (
     cancellation_reason,
     current_update_info,
@@ -100,6 +102,9 @@ from durable_nb.workflow._local_activity_classes import execute_local_activity_c
 from durable_nb.workflow._local_activity_methods import execute_local_activity_method, start_local_activity_method
 from durable_nb.workflow._typing import UpdateMethodMultiParam
 from durable_nb.workflow._unsafe import SandboxImportNotificationPolicy, unsafe
+
+if _TYPE_CHECKING:
+    from durable_nb.workflow._configs import ActivityConfig, ChildWorkflowConfig, LocalActivityConfig
 
 __all__ = [
     "ActivityCancellationType",
@@ -202,3 +207,12 @@ __all__ = [
     "wait",
     "wait_condition",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    """The typed dicts of options, on first use: few programs name them, and every import of this module would pay."""
+    if name not in ("ActivityConfig", "ChildWorkflowConfig", "LocalActivityConfig"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from durable_nb.workflow import _configs  # noqa: PLC0415 - see above
+
+    return getattr(_configs, name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from difflib import get_close_matches
 from typing import NamedTuple
-from urllib.parse import parse_qsl
 
 from durable_nb.errors import StoreReadOnlyError, StoreUrlError
 
@@ -49,6 +48,11 @@ def parse_url(url: str) -> SqliteAddress:
 
 def _options(url: str, query: str) -> dict[str, float | int]:
     options: dict[str, float | int] = {}
+    if not query:
+        return options
+    # Here, because few URLs have options and the module is slow to import.
+    from urllib.parse import parse_qsl  # noqa: PLC0415
+
     for name, text in parse_qsl(query, keep_blank_values=True):
         if name not in _OPTIONS:
             close = get_close_matches(name, _OPTIONS, 1)
