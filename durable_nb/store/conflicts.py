@@ -70,9 +70,7 @@ class _Contest:
             if run.status != _RUNNING:
                 continue
             address = (run.namespace, run.workflow_id)
-            holder = self._open.get(address)
-            if holder is None:
-                holder = self._stored.open_run_of(*address)
+            holder = self._holder(address)
             if holder in closing:
                 holder = 0
             holder = opened.get(address, holder)
@@ -99,7 +97,12 @@ class _Contest:
             address = (run.namespace, run.workflow_id)
             if write.expected_version == 0:
                 self._run_ids.add(run.run_id)
-                if run.status == _RUNNING:
-                    self._open[address] = run.run_key
-            elif run.status != _RUNNING:
+            if run.status == _RUNNING:
+                self._open[address] = run.run_key
+            elif self._holder(address) == run.run_key:
                 self._open[address] = 0
+
+    def _holder(self, address: tuple[str, str]) -> int:
+        """Open run of a workflow ID as it is after the accepted units; 0 for none."""
+        holder = self._open.get(address)
+        return self._stored.open_run_of(*address) if holder is None else holder
