@@ -1,8 +1,9 @@
 """Tables and arrays as Arrow IPC streams: encoding ``binary/arrow``.
 
-pandas, polars, pyarrow and NumPy objects keep their types and cost no JSON. None of these packages is imported unless
-a value comes from it or a payload asks for it; no pickle anywhere. What is small and ordinary stays JSON, so that
-other workers can read it: real NumPy scalars become numbers, and so do arrays *inside* dicts and dataclasses.
+pandas, polars, pyarrow and NumPy objects keep their types and cost no JSON. None of these packages, nor what knows them
+(``arrow_tables``, ``arrow_arrays``), is imported unless a value comes from it or a payload asks for it; no pickle
+anywhere. What is small and ordinary stays JSON, so that other workers can read it: real NumPy scalars become numbers,
+and so do arrays *inside* dicts and dataclasses.
 
 Metadata: ``kind`` (pandas, polars, pyarrow, numpy), ``object`` (class name), what the kind needs to rebuild the
 object, and ``preview``, a small JSON object (rows, columns, first rows) for people and front ends.
@@ -13,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from durable_nb.converter import arrow_arrays, arrow_tables
 from durable_nb.converter.payload_converter import EncodingPayloadConverter
 from durable_nb.errors import PayloadDecodeError, PayloadEncodeError
 from durable_nb.model.payload import Payload
@@ -21,12 +21,7 @@ from durable_nb.model.payload import Payload
 Parts = tuple[dict[str, str], bytes]
 """Metadata and IPC stream."""
 
-_ENCODERS: dict[str, Callable[[Any], Parts | None]] = {
-    "numpy": arrow_arrays.encode,
-    "pandas": arrow_tables.encode_pandas,
-    "polars": arrow_tables.encode_polars,
-    "pyarrow": arrow_tables.encode_pyarrow,
-}
+_PACKAGES = frozenset(("numpy", "pandas", "polars", "pyarrow"))
 _KIND_LIMIT = 1024
 _UNSEEN = object()
 
@@ -58,7 +53,7 @@ class ArrowPayloadConverter(EncodingPayloadConverter):
         if kind is None:
             return None
         try:
-            parts = _ENCODERS[kind](value)
+            parts = _encoder(kind)(value)
         except PayloadEncodeError:
             raise
         except ImportError as error:
@@ -67,9 +62,11 @@ class ArrowPayloadConverter(EncodingPayloadConverter):
                 fix="pip install 'durable_nb[arrow]'",
             ) from error
         except Exception as error:
+            from durable_nb.converter.arrow_tables import REMEDY  # noqa: PLC0415 - see the module docstring
+
             raise PayloadEncodeError(
                 f"$: this {type(value).__name__} cannot be stored as Arrow: {type(error).__name__}: {error}",
-                fix=arrow_tables.REMEDY,
+                fix=REMEDY,
             ) from error
         if parts is None:
             return None
@@ -79,7 +76,7 @@ class ArrowPayloadConverter(EncodingPayloadConverter):
     def _learn(self, cls: type) -> str | None:
         """Which package a class, or a class that it derives from, belongs to."""
         packages = [base.__module__.partition(".")[0] for base in cls.__mro__]
-        kind = next((package for package in packages if package in _ENCODERS), None)
+        kind = next((package for package in packages if package in _PACKAGES), None)
         if len(self._kinds) >= _KIND_LIMIT:
             self._kinds.clear()
         self._kinds[cls] = kind
@@ -97,8 +94,12 @@ class ArrowPayloadConverter(EncodingPayloadConverter):
         kind = metadata.get("kind", "")
         try:
             if kind == "numpy":
+                from durable_nb.converter import arrow_arrays  # noqa: PLC0415 - see the module docstring
+
                 return arrow_arrays.decode(metadata, payload.data, type_hint)
-            if kind in _ENCODERS:
+            if kind in _PACKAGES:
+                from durable_nb.converter import arrow_tables  # noqa: PLC0415 - see the module docstring
+
                 return arrow_tables.decode(kind, metadata, payload.data, type_hint)
         except ImportError as error:
             raise PayloadDecodeError(
@@ -111,3 +112,13 @@ class ArrowPayloadConverter(EncodingPayloadConverter):
                 fix="was it written by a newer version of the package?",
             ) from error
         raise PayloadDecodeError(f"unknown kind of Arrow value: {kind!r}", fix="use a newer durable_nb")
+
+
+def _encoder(kind: str) -> Callable[[Any], Parts | None]:
+    if kind == "numpy":
+        from durable_nb.converter import arrow_arrays  # noqa: PLC0415 - see the module docstring
+
+        return arrow_arrays.encode
+    from durable_nb.converter import arrow_tables  # noqa: PLC0415 - see the module docstring
+
+    return arrow_tables.ENCODERS[kind]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from durable_nb.converter.mismatch import path_text
@@ -92,7 +92,8 @@ def encode_pandas(value: Any) -> Parts | None:
     import pyarrow as pa
 
     try:
-        table = pa.Table.from_pandas(frame)
+        # One thread: workflow code converts too, and may start none.
+        table = pa.Table.from_pandas(frame, nthreads=1)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise _bad_column(frame, error) from error
     columns = [(str(label), str(dtype)) for label, dtype in frame.dtypes.items()]
@@ -226,3 +227,11 @@ def _wanted_table(type_hint: Any) -> str | None:
             if package in ("pandas", "polars", "pyarrow"):
                 return package
     return None
+
+
+ENCODERS: dict[str, Callable[[Any], Parts | None]] = {
+    "pandas": encode_pandas,
+    "polars": encode_polars,
+    "pyarrow": encode_pyarrow,
+}
+"""What makes an IPC stream of the objects of each package; None for objects that are no tables."""

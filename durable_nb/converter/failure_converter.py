@@ -36,6 +36,8 @@ from durable_nb.model.failure import (
     WorkflowExecution,
 )
 from durable_nb.model.payload import Payload
+from durable_nb.model.scalars import LONGEST_DURATION
+from durable_nb.model.storable import as_text
 
 SOURCE = "PythonSDK"
 _MICROSECOND = timedelta(microseconds=1)
@@ -78,9 +80,9 @@ class DefaultFailureConverter(FailureConverter):
             failure.CopyFrom(known)
         else:
             failure.source = SOURCE
-            failure.message = exception.message if isinstance(exception, FailureError) else str(exception)
+            failure.message = as_text(_message(exception))
             if exception.__traceback__ is not None:
-                failure.stack_trace = "\n".join(traceback.format_tb(exception.__traceback__))
+                failure.stack_trace = as_text("\n".join(traceback.format_tb(exception.__traceback__)))
             cause = _cause_to_record(exception)
             if cause is not None:
                 failure.cause = Failure()
@@ -112,6 +114,18 @@ class DefaultFailureConverterWithEncodedAttributes(DefaultFailureConverter):
 # -- exception to record -------------------------------------------------------------------------------------------
 
 
+def _message(error: BaseException) -> object:
+    """What the author gave as the message, which need not be text: ``ApplicationError(error)`` is often written."""
+    if not isinstance(error, FailureError):
+        return error
+    return "" if error.message is None else error.message
+
+
+def _type_name(given: object) -> str:
+    """The type of an ApplicationError; a class stands for its name, which is what retry policies compare."""
+    return given.__name__ if isinstance(given, type) else as_text(given or "")
+
+
 def _cause(error: BaseException) -> BaseException | None:
     if error.__cause__ is not None:
         return error.__cause__
@@ -133,10 +147,12 @@ def _cause_to_record(error: BaseException) -> BaseException | None:
 def _set_info(error: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
     if isinstance(error, ApplicationError):
         failure.application_failure_info = ApplicationFailureInfo(
-            type=error.type or "",
-            non_retryable=error.non_retryable,
+            type=_type_name(error.type),
+            non_retryable=bool(error.non_retryable),
             details=_encoded(error.details, payload_converter),
-            next_retry_delay=error.next_retry_delay // _MICROSECOND if error.next_retry_delay else 0,
+            next_retry_delay=min(error.next_retry_delay // _MICROSECOND, LONGEST_DURATION)
+            if error.next_retry_delay
+            else 0,
             category=error.category,
         )
     elif isinstance(error, TimeoutError):

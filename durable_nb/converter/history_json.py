@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import msgspec
@@ -27,6 +26,7 @@ from durable_nb.errors import HistoryFormatError
 from durable_nb.model.attributes import Attributes, UserMetadata
 from durable_nb.model.enums import EventType
 from durable_nb.model.events import ATTRIBUTES, Event
+from durable_nb.model.spelling import nearest
 
 __all__ = ["HistoryFormatError", "history_from_json", "history_to_dict", "history_to_json"]
 
@@ -158,6 +158,6 @@ def _read_attributes(kind: EventType, written: Mapping[str, Any]) -> Attributes:
 def _unknown_type(name: Any) -> HistoryFormatError:
     if name is None:
         return HistoryFormatError("eventType is missing")
-    close = get_close_matches(str(name), [member for kind in EventType for member in (kind.title, _PREFIX + kind.name)])
-    hint = f'; did you mean "{close[0]}"?' if close else ""
+    close = nearest(str(name), [member for kind in EventType for member in (kind.title, _PREFIX + kind.name)])
+    hint = f'; did you mean "{close}"?' if close else ""
     return HistoryFormatError(f"event type {name!r} is unknown and may not be ignored{hint}")

@@ -277,8 +277,9 @@ def _enum_reader(cls: type[IntEnum], unset: Any) -> Reader:
         member = find_member(cls, value)
         if member is not None:
             return member
-        # A newer server may know more members: a full name or a number of one we lack is read as unset.
-        if isinstance(value, str) and not value.startswith(prefix + "_"):
+        # A newer server may know more members: a full name or a number of one we lack is read as unset. In the older
+        # spelling "Unspecified" stands in histories where enumerations here have no such member.
+        if isinstance(value, str) and not value.startswith(prefix + "_") and value != "Unspecified":
             raise HistoryFormatError(f"{path}: {value!r} is no {cls.__name__}")
         if not isinstance(value, (str, int)):
             raise HistoryFormatError(f"{path} must be the name of a {cls.__name__}, not {_kind(value)}")

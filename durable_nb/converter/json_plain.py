@@ -15,7 +15,6 @@ import msgspec
 from durable_nb.converter.json_encoding import AdvancedJSONEncoder, dump, json_default
 from durable_nb.converter.payload_converter import EncodingPayloadConverter
 from durable_nb.converter.type_hints import JSONTypeConverter, TypePlans, default_plans
-from durable_nb.converter.unencodable import encode_error
 from durable_nb.errors import PayloadDecodeError, PayloadEncodeError
 from durable_nb.exceptions import FailureError
 from durable_nb.model.payload import Payload
@@ -83,6 +82,8 @@ class JSONPlainPayloadConverter(EncodingPayloadConverter):
         except (PayloadEncodeError, FailureError):
             raise
         except Exception as error:  # also what hooks of the user's classes raise
+            from durable_nb.converter.unencodable import encode_error  # noqa: PLC0415 - words for mistakes only
+
             raise encode_error(value, error, self._default_hook()) from error
         return Payload({"encoding": self._encoding_bytes}, data)
 

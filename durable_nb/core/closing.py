@@ -6,6 +6,8 @@ commit together (temporal-semantics 3.8, 3.10, 3.13).
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from durable_nb.core import cron, retry
 from durable_nb.core.start import start_successor
 from durable_nb.core.state import CLOSE_CHILD, NOTIFY_PARENT
@@ -34,11 +36,12 @@ from durable_nb.model.payload import Payload
 __all__ = ["CLOSE_CHILD", "NOTIFY_PARENT", "close", "complete", "continue_as_new", "fail", "terminate", "time_out"]
 
 
-def close(tx: Transition, attributes: Attributes) -> None:
+def close(tx: Transition, attributes: Attributes, kept_children: Collection[int] = ()) -> None:
     """Append a closing event and settle everything that was pending.
 
     A child whose start is under way keeps its transfer: whoever carries that out asks ``others.may_start_child``, and
-    a child that had started nevertheless is closed when its start is told (``others.child_started``).
+    a child that had started nevertheless is closed when its start is told (``others.child_started``). ``kept_children``
+    (initiated event ids) go on under another run.
     """
     state = tx.state
     state.buffered = []
@@ -55,6 +58,8 @@ def close(tx: Transition, attributes: Attributes) -> None:
     tx.queued_activities = []
     for child in state.children.values():
         policy = child.attributes.parent_close_policy
+        if child.initiated_event_id in kept_children:
+            continue
         if child.execution is not None and policy is not ParentClosePolicy.ABANDON:
             tx.add_transfer(-child.initiated_event_id, CLOSE_CHILD)
     if state.started.parent_workflow_execution is not None and tx.successor is None:
@@ -93,10 +98,16 @@ def time_out(tx: Transition, whole_chain: bool) -> None:
     close(tx, attributes)
 
 
-def terminate(tx: Transition, reason: str, details: list[Payload] | None, identity: str) -> None:
-    """Close at once; no code runs, nothing follows."""
+def terminate(
+    tx: Transition,
+    reason: str,
+    details: list[Payload] | None,
+    identity: str,
+    kept_children: Collection[int] = (),
+) -> None:
+    """Close at once; no code runs, nothing follows. ``kept_children`` as for ``close``."""
     _settle_buffered(tx)
-    close(tx, WorkflowExecutionTerminated(reason, details, identity))
+    close(tx, WorkflowExecutionTerminated(reason, details, identity), kept_children)
 
 
 def continue_as_new(

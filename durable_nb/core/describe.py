@@ -68,6 +68,7 @@ def describe_row(row: RunRow) -> RunDescription:
         parent_run_id=row.parent_run_id,
         root_workflow_id=row.root_workflow_id,
         root_run_id=row.root_run_id,
+        definition=row.definition,
     )
 
 

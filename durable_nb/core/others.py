@@ -91,6 +91,8 @@ def child_closed(tx: Transition, initiated_event_id: int, execution: WorkflowExe
     child = state.children.get(initiated_event_id)
     if child is None or child.ended or not state.is_open:
         return
+    if child.execution is not None and child.execution.run_id != execution.run_id:
+        return  # Another child, of a run that this one was reset from.
     if child.execution is None:
         # The end overtook the news of the start; history needs both.
         child_started(tx, initiated_event_id, execution)

@@ -25,6 +25,7 @@ from durable_nb.model.attributes import (
     TimerStarted,
     UpsertWorkflowSearchAttributes,
     WorkflowExecutionCompleted,
+    WorkflowExecutionContinuedAsNew,
     WorkflowExecutionTerminated,
     WorkflowExecutionTimedOut,
     WorkflowExecutionUpdateAccepted,
@@ -34,6 +35,7 @@ from durable_nb.model.attributes import (
 from durable_nb.model.commands import Command, WorkflowTaskFailure
 from durable_nb.model.enums import WorkflowTaskFailedCause as Cause
 from durable_nb.model.failure import ApplicationFailureInfo, Failure
+from durable_nb.model.storable import why_not_attributes
 
 
 def check(state: ExecutionState, asked: list[Command]) -> WorkflowTaskFailure | None:
@@ -44,7 +46,7 @@ def check(state: ExecutionState, asked: list[Command]) -> WorkflowTaskFailure | 
     for command in asked:
         kind = type(command.attributes)
         if kind in _TERMINAL:
-            return None
+            return _unstorable(command.attributes)
         look = _CHECKS.get(kind, _unknown)
         refusal = look(plan, command.attributes)
         if refusal is not None:
@@ -87,16 +89,21 @@ def _activity(plan: _Plan, attributes: Any) -> WorkflowTaskFailure | None:
     activity_id = attributes.activity_id
     if not activity_id or not name:
         return refused(cause, "an activity needs an activity_id and an activity type")
+    # Its payloads are the converter's, its policy has been looked at: what is left is looked at without encoding it.
+    if not (_is_plain(activity_id) and _is_plain(name) and _is_plain(attributes.task_queue)) or attributes.priority:
+        refusal = _unstorable(attributes)
+        if refusal is not None:
+            return refusal
     if activity_id in plan.state.activity_ids or activity_id in plan.activity_ids:
         return refused(
             Cause.SCHEDULE_ACTIVITY_DUPLICATE_ID,
             f"activity ID {activity_id!r} is in use; give another activity_id, or none",
         )
     close, start = attributes.start_to_close_timeout, attributes.schedule_to_start_timeout
-    if close <= 0 and attributes.schedule_to_close_timeout <= 0:
-        return refused(cause, f"activity {name!r} needs start_to_close_timeout or schedule_to_close_timeout")
     if min(close, start, attributes.schedule_to_close_timeout, attributes.heartbeat_timeout) < 0:
         return refused(cause, f"a timeout of activity {name!r} is negative")
+    if not close and not attributes.schedule_to_close_timeout:
+        return refused(cause, f"activity {name!r} needs start_to_close_timeout or schedule_to_close_timeout")
     plan.activity_ids.add(activity_id)
     return None
 
@@ -137,7 +144,7 @@ def _child(_: _Plan, attributes: Any) -> WorkflowTaskFailure | None:
             cron.check(attributes.cron_schedule)
         except ValueError as error:
             return refused(Cause.BAD_START_CHILD_EXECUTION_ATTRIBUTES, str(error))
-    return None
+    return _unstorable(attributes)
 
 
 def _signal_external(_: _Plan, attributes: Any) -> WorkflowTaskFailure | None:
@@ -146,7 +153,7 @@ def _signal_external(_: _Plan, attributes: Any) -> WorkflowTaskFailure | None:
         return refused(
             Cause.BAD_SIGNAL_WORKFLOW_EXECUTION_ATTRIBUTES, "a signal needs a workflow ID and the signal's name"
         )
-    return None
+    return _unstorable(attributes)
 
 
 def _cancel_external(_: _Plan, attributes: Any) -> WorkflowTaskFailure | None:
@@ -155,7 +162,7 @@ def _cancel_external(_: _Plan, attributes: Any) -> WorkflowTaskFailure | None:
         return refused(
             Cause.BAD_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_ATTRIBUTES, "a cancel request needs a workflow ID"
         )
-    return None
+    return _unstorable(attributes)
 
 
 def _accept_update(plan: _Plan, attributes: Any) -> WorkflowTaskFailure | None:
@@ -182,7 +189,24 @@ def _complete_update(plan: _Plan, attributes: Any) -> WorkflowTaskFailure | None
 
 
 def _nothing_to_check(_: _Plan, __: Attributes) -> None:
-    return None
+    return None  # A marker holds payloads only; a local activity's may be large.
+
+
+def _nothing_else(_: _Plan, attributes: Attributes) -> WorkflowTaskFailure | None:
+    return _unstorable(attributes)
+
+
+def _is_plain(text: object) -> bool:
+    return type(text) is str and text.isascii()
+
+
+def _unstorable(attributes: Attributes) -> WorkflowTaskFailure | None:
+    """A refusal of what could be written but never read again, such as a number for an ID."""
+    problem = why_not_attributes(attributes)
+    if not problem:
+        return None
+    kind = type(attributes).__name__
+    return refused(_CAUSES.get(type(attributes), Cause.UNSPECIFIED), f"{kind} cannot be recorded: {problem}")
 
 
 def _unknown(_: _Plan, attributes: Attributes) -> WorkflowTaskFailure:
@@ -208,6 +232,16 @@ _CHECKS: dict[type[Attributes], Callable[[_Plan, Any], WorkflowTaskFailure | Non
     WorkflowExecutionUpdateAccepted: _accept_update,
     WorkflowExecutionUpdateCompleted: _complete_update,
     MarkerRecorded: _nothing_to_check,
-    UpsertWorkflowSearchAttributes: _nothing_to_check,
-    WorkflowPropertiesModified: _nothing_to_check,
+    UpsertWorkflowSearchAttributes: _nothing_else,
+    WorkflowPropertiesModified: _nothing_else,
+}
+
+_CAUSES: dict[type[Attributes], Cause] = {
+    ActivityTaskScheduled: Cause.BAD_SCHEDULE_ACTIVITY_ATTRIBUTES,
+    StartChildWorkflowExecutionInitiated: Cause.BAD_START_CHILD_EXECUTION_ATTRIBUTES,
+    SignalExternalWorkflowExecutionInitiated: Cause.BAD_SIGNAL_WORKFLOW_EXECUTION_ATTRIBUTES,
+    RequestCancelExternalWorkflowExecutionInitiated: Cause.BAD_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_ATTRIBUTES,
+    UpsertWorkflowSearchAttributes: Cause.BAD_SEARCH_ATTRIBUTES,
+    WorkflowPropertiesModified: Cause.BAD_MODIFY_WORKFLOW_PROPERTIES_ATTRIBUTES,
+    WorkflowExecutionContinuedAsNew: Cause.BAD_CONTINUE_AS_NEW_ATTRIBUTES,
 }

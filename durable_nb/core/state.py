@@ -6,7 +6,9 @@ between runs. Instants and durations are integer microseconds.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from heapq import heapify, heappop, heappush
+from types import MappingProxyType
 
 from durable_nb.model.attributes import (
     ActivityTaskScheduled,
@@ -21,12 +23,17 @@ from durable_nb.model.attributes import (
 from durable_nb.model.enums import WorkflowExecutionStatus
 from durable_nb.model.failure import Failure, WorkflowExecution
 from durable_nb.model.payload import Payload
+from durable_nb.model.tasks import UpdateRequest
 
 NEVER = 0
 """'No deadline' wherever an instant is expected."""
 
+NO_UPDATES: Mapping[str, UpdateRequest] = MappingProxyType({})
+
 NOTIFY_PARENT = "notify_parent"
 CLOSE_CHILD = "close_child"
+JOIN_CHILD = "join_child"
+"""A run that was made from another one's history asks whether a child of that one has ended meanwhile."""
 
 
 class WorkflowTaskState:
@@ -188,6 +195,8 @@ class ExecutionState:
         "_deadlines",
         "activities",
         "activity_ids",
+        "admitted",
+        "bases",
         "buffered",
         "cancel_requested",
         "children",
@@ -207,7 +216,6 @@ class ExecutionState:
         "previous_started_event_id",
         "run_id",
         "run_key",
-        "sdk_metadata_recorded",
         "search_attributes",
         "search_attributes_changed",
         "signal_request_ids",
@@ -244,7 +252,6 @@ class ExecutionState:
         self.close_event_id = 0
         self.last_event_time = 0
         self.previous_started_event_id = 0
-        self.sdk_metadata_recorded = False
         self.cancel_requested = False
         self.workflow_task: WorkflowTaskState | None = None
         self.workflow_task_row = False
@@ -256,6 +263,10 @@ class ExecutionState:
         self.external_signals: dict[int, SignalExternalWorkflowExecutionInitiated] = {}
         self.external_cancels: dict[int, RequestCancelExternalWorkflowExecutionInitiated] = {}
         self.updates: dict[str, UpdateState] = {}
+        self.admitted: Mapping[str, UpdateRequest] = NO_UPDATES
+        """Updates of an earlier run that a reset asks again, until the code has accepted or rejected them."""
+        self.bases: tuple[str, ...] = ()
+        """Run IDs from whose histories this one began, the oldest first; none for most runs."""
         self.signal_request_ids: set[str] = set()
         self.buffered: list[BufferedEvent] = []
         self.transfers: dict[int, str] = {}

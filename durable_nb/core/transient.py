@@ -12,6 +12,7 @@ from durable_nb.core.state import ActivityState, BufferedEvent, ExecutionState, 
 from durable_nb.model.events import decode_attributes, encode_attributes
 from durable_nb.model.failure import Failure
 from durable_nb.model.payload import Payload
+from durable_nb.model.tasks import UpdateRequest
 
 
 class _StoredTask(msgspec.Struct, omit_defaults=True, rename="camel"):
@@ -33,6 +34,7 @@ class _StoredBuffered(msgspec.Struct, rename="camel"):
 class _Stored(msgspec.Struct, omit_defaults=True, rename="camel"):
     task: _StoredTask | None = None
     buffered: list[_StoredBuffered] = []
+    admitted: list[UpdateRequest] = []
 
 
 class _StoredActivity(msgspec.Struct, omit_defaults=True, rename="camel"):
@@ -45,16 +47,15 @@ class _StoredActivity(msgspec.Struct, omit_defaults=True, rename="camel"):
     reset_time: int = 0
 
 
+# No decoders: to make them would cost every start, and ``decode`` with a type is as quick.
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(_Stored)
-_activity_decoder = msgspec.json.Decoder(_StoredActivity)
 
 
 def encode(state: ExecutionState) -> bytes | None:
     """Stored form; None when the history says everything."""
     task = state.workflow_task
     plain = task is None or (task.attempt == 1 and not task.started_time and task.last_failure is None)
-    if plain and not state.buffered:
+    if plain and not state.buffered and not state.admitted:
         return None
     stored = _Stored()
     if task is not None:
@@ -62,6 +63,7 @@ def encode(state: ExecutionState) -> bytes | None:
             task.attempt, task.scheduled_time, task.visible_at, task.started_time, task.last_failure
         )
     stored.buffered = [_stored_buffered(fact) for fact in state.buffered]
+    stored.admitted = list(state.admitted.values())
     return _encoder.encode(stored)
 
 
@@ -75,7 +77,7 @@ def restore(state: ExecutionState, stored: bytes | None) -> None:
     """Put the stored form back into a state that was folded from the history."""
     if stored is None:
         return
-    value = _decoder.decode(stored)
+    value = msgspec.json.decode(stored, type=_Stored)
     if value.task is not None:
         task = state.workflow_task
         if task is None:
@@ -86,6 +88,8 @@ def restore(state: ExecutionState, stored: bytes | None) -> None:
         task.started_time = value.task.started_time
         task.last_failure = value.task.last_failure
         state.add_deadline(state.workflow_task_deadline(), "workflow_task", 0)
+    if value.admitted:
+        state.admitted = {each.update_id: each for each in value.admitted}
     state.buffered = [
         BufferedEvent(decode_attributes(b.event_type, bytes(b.attributes)), b.event_time) for b in value.buffered
     ]
@@ -108,7 +112,7 @@ def encode_activity(activity: ActivityState) -> bytes:
 
 def restore_activity(activity: ActivityState, stored: bytes) -> None:
     """Put the stored form of an attempt back."""
-    value = _activity_decoder.decode(stored)
+    value = msgspec.json.decode(stored, type=_StoredActivity)
     activity.started_time = value.started_time
     activity.identity = value.identity
     activity.heartbeat_time = value.heartbeat_time

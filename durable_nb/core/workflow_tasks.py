@@ -13,7 +13,6 @@ from durable_nb.core import commands, refusals
 from durable_nb.core.state import ExecutionState, WorkflowTaskState
 from durable_nb.core.transition import Transition
 from durable_nb.model.attributes import (
-    SdkMetadata,
     WorkflowTaskCompleted,
     WorkflowTaskFailed,
     WorkflowTaskScheduled,
@@ -134,9 +133,10 @@ def complete(tx: Transition, open_task: OpenTask, completion: WorkflowTaskComple
         fail(tx, open_task, refused)
         return refused
     _append_start(tx, open_task)
-    metadata: SdkMetadata | None = None if state.sdk_metadata_recorded else completion.sdk_metadata
     completed = tx.append(
-        WorkflowTaskCompleted(open_task.scheduled_event_id, open_task.started_event_id, tx.context.identity, metadata)
+        WorkflowTaskCompleted(
+            open_task.scheduled_event_id, open_task.started_event_id, tx.context.identity, completion.sdk_metadata
+        )
     )
     commands.append_all(tx, asked, completed.event_id, open_task.scheduled_event_id)
     if state.is_open and (tx.flush_buffered() or completion.force_new_task):

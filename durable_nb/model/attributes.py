@@ -42,7 +42,7 @@ from durable_nb.model.scalars import (
 )
 
 
-class RetryPolicyAttributes(msgspec.Struct, omit_defaults=True, rename="camel"):
+class RetryPolicyAttributes(msgspec.Struct, omit_defaults=True, rename="camel", gc=False):
     """Retry policy as recorded; ``common.RetryPolicy`` is what users write."""
 
     initial_interval: DurationUs = 0
@@ -52,14 +52,14 @@ class RetryPolicyAttributes(msgspec.Struct, omit_defaults=True, rename="camel"):
     non_retryable_error_types: list[str] = []
 
 
-class UserMetadata(msgspec.Struct, omit_defaults=True, rename="camel"):
+class UserMetadata(msgspec.Struct, omit_defaults=True, rename="camel", gc=False):
     """Summary and details that a user attached to a run, activity, timer or child."""
 
     summary: Payload | None = None
     details: Payload | None = None
 
 
-class PriorityAttributes(msgspec.Struct, omit_defaults=True, rename="camel"):
+class PriorityAttributes(msgspec.Struct, omit_defaults=True, rename="camel", gc=False):
     """Priority as recorded."""
 
     priority_key: int = 0
@@ -67,7 +67,7 @@ class PriorityAttributes(msgspec.Struct, omit_defaults=True, rename="camel"):
     fairness_weight: float = 0.0
 
 
-class SdkMetadata(msgspec.Struct, omit_defaults=True, rename="camel"):
+class SdkMetadata(msgspec.Struct, omit_defaults=True, rename="camel", gc=False):
     """Flags without which the offline Replayer checks almost nothing (temporal-semantics 9.3)."""
 
     core_used_flags: list[int] = []
@@ -76,7 +76,7 @@ class SdkMetadata(msgspec.Struct, omit_defaults=True, rename="camel"):
     sdk_version: str = ""
 
 
-class Attributes(msgspec.Struct, omit_defaults=True, rename="camel"):
+class Attributes(msgspec.Struct, omit_defaults=True, rename="camel", gc=False):
     """Base of all event attributes; ``event_type`` is the kind of event the struct belongs to."""
 
     event_type: ClassVar[EventType]
@@ -480,23 +480,23 @@ class ExternalWorkflowExecutionCancelRequested(Attributes):
 # -- updates -------------------------------------------------------------------------------------------------------
 
 
-class UpdateMeta(msgspec.Struct, omit_defaults=True, rename="camel"):
+class UpdateMeta(msgspec.Struct, omit_defaults=True, rename="camel", gc=False):
     update_id: str = ""
     identity: str = ""
 
 
-class UpdateInput(msgspec.Struct, omit_defaults=True, rename="camel"):
+class UpdateInput(msgspec.Struct, omit_defaults=True, rename="camel", gc=False):
     header: Header | None = None
     name: str = ""
     args: Payloads | None = None
 
 
-class UpdateRequestAttributes(msgspec.Struct, omit_defaults=True, rename="camel"):
+class UpdateRequestAttributes(msgspec.Struct, omit_defaults=True, rename="camel", gc=False):
     meta: UpdateMeta | None = None
     input: UpdateInput | None = None
 
 
-class UpdateOutcome(msgspec.Struct, omit_defaults=True, rename="camel"):
+class UpdateOutcome(msgspec.Struct, omit_defaults=True, rename="camel", gc=False):
     """Exactly one of the two is set."""
 
     success: Payloads | None = None

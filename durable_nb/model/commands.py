@@ -14,7 +14,7 @@ from durable_nb.model.failure import Failure
 from durable_nb.model.payload import Payload
 
 
-class Command(msgspec.Struct):
+class Command(msgspec.Struct, gc=False):
     """One intent.
 
     ``attributes`` is one of: ActivityTaskScheduled, ActivityTaskCancelRequested, TimerStarted, TimerCanceled,
@@ -30,27 +30,27 @@ class Command(msgspec.Struct):
     """Of the next run; only for WorkflowExecutionContinuedAsNew, whose event has no place for it."""
 
 
-class WorkflowTaskCompletion(msgspec.Struct):
+class WorkflowTaskCompletion(msgspec.Struct, gc=False):
     """A workflow task that went well."""
 
     commands: list[Command]
     rejected_updates: dict[str, Failure] = {}
     """By update ID; a rejected update leaves no event."""
     sdk_metadata: SdkMetadata | None = None
-    """Flags to record; only with the first completed task of a run."""
+    """Flags that the code took for the first time, to be recorded: a replay must decide as it did."""
     current_details: str = ""
     force_new_task: bool = False
     """Schedule and start another task at once: the heartbeat of a task that waits for local activities."""
 
 
-class WorkflowTaskFailure(msgspec.Struct):
+class WorkflowTaskFailure(msgspec.Struct, gc=False):
     """A workflow task whose code raised, diverged from history or blocked; it will be tried again."""
 
     cause: WorkflowTaskFailedCause
     failure: Failure
 
 
-class LocalActivityRequest(msgspec.Struct):
+class LocalActivityRequest(msgspec.Struct, gc=False):
     """A local activity that must run before the workflow task can be completed."""
 
     seq: int
@@ -68,13 +68,13 @@ class LocalActivityRequest(msgspec.Struct):
     """Microseconds since the epoch; of the first attempt when a durable timer stood between attempts."""
 
 
-class CancelLocalActivity(msgspec.Struct):
+class CancelLocalActivity(msgspec.Struct, gc=False):
     """Ask a running local activity to stop."""
 
     seq: int
 
 
-class WorkflowTaskPending(msgspec.Struct):
+class WorkflowTaskPending(msgspec.Struct, gc=False):
     """The workflow task cannot finish before these local activities have."""
 
     start: list[LocalActivityRequest] = []

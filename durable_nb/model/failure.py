@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class _Value(msgspec.Struct, omit_defaults=True, rename="camel"):
+class _Value(msgspec.Struct, omit_defaults=True, rename="camel", gc=False):
     pass
 
 

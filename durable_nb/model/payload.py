@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 
-class Payload(msgspec.Struct, omit_defaults=True, rename="camel"):
+class Payload(msgspec.Struct, omit_defaults=True, rename="camel", gc=False):
     """Encoded value. ``metadata["encoding"]`` names the format, for instance ``b"json/plain"``."""
 
     metadata: dict[str, bytes] = {}

@@ -10,7 +10,7 @@ import msgspec
 from durable_nb.model.events import Event
 
 
-class RunRow(msgspec.Struct):
+class RunRow(msgspec.Struct, gc=False):
     """One run: the row that makes it visible and the row whose version guards it."""
 
     run_key: int
@@ -45,7 +45,7 @@ class RunRow(msgspec.Struct):
     """Digest of the workflow definition's source; "" when none was recorded."""
 
 
-class EventRow(msgspec.Struct):
+class EventRow(msgspec.Struct, gc=False):
     event_id: int
     event_type: int
     event_time: int
@@ -53,7 +53,7 @@ class EventRow(msgspec.Struct):
     user_metadata: bytes | None = None
 
 
-class ActivityRow(msgspec.Struct):
+class ActivityRow(msgspec.Struct, gc=False):
     """A pending activity. ``owner`` 0: any process that serves the task queue may take it."""
 
     scheduled_event_id: int
@@ -70,7 +70,7 @@ class ActivityRow(msgspec.Struct):
     """JSON made by core: started time, heartbeat, last failure, cancel request."""
 
 
-class AttemptRow(msgspec.Struct):
+class AttemptRow(msgspec.Struct, gc=False):
     """A finished attempt; never changed."""
 
     scheduled_event_id: int
@@ -88,7 +88,7 @@ class AttemptRow(msgspec.Struct):
     next_attempt_at: int = 0
 
 
-class WorkflowTaskRow(msgspec.Struct):
+class WorkflowTaskRow(msgspec.Struct, gc=False):
     """An open workflow task that was not completed in the transition that scheduled it."""
 
     task_queue: str
@@ -99,7 +99,7 @@ class WorkflowTaskRow(msgspec.Struct):
     visible_at: int
 
 
-class TransferRow(msgspec.Struct):
+class TransferRow(msgspec.Struct, gc=False):
     """Something one run must do to another: start, signal or cancel it, or tell it about a closing."""
 
     transfer_id: int
@@ -109,7 +109,7 @@ class TransferRow(msgspec.Struct):
     body: bytes
 
 
-class RunWrite(msgspec.Struct):
+class RunWrite(msgspec.Struct, gc=False):
     """All that one transition changes of one run.
 
     ``expected_version`` 0 inserts ``run``; otherwise ``run`` (with ``version == expected_version + 1``) replaces the
@@ -133,13 +133,13 @@ class RunWrite(msgspec.Struct):
     delete_transfers: list[int] = []
 
 
-class Unit(msgspec.Struct):
+class Unit(msgspec.Struct, gc=False):
     """Writes that succeed or fail together: one run, or a run and its successor or predecessor."""
 
     writes: list[RunWrite]
 
 
-class Conflict(msgspec.Struct):
+class Conflict(msgspec.Struct, gc=False):
     """Why a unit was not written: ``version`` (somebody was faster, or the run is gone) or ``workflow_id`` (a new
     run was to be inserted but an open run has that ID, ``run_key``).
     """
@@ -148,7 +148,7 @@ class Conflict(msgspec.Struct):
     run_key: int
 
 
-class LoadedRun(msgspec.Struct):
+class LoadedRun(msgspec.Struct, gc=False):
     """A consistent picture of one run."""
 
     run: RunRow
@@ -158,7 +158,7 @@ class LoadedRun(msgspec.Struct):
     transfers: list[TransferRow]
 
 
-class ProcessRow(msgspec.Struct):
+class ProcessRow(msgspec.Struct, gc=False):
     """A process that has the store open. ``process_key`` is what ``owner`` fields hold."""
 
     process_key: int
@@ -167,17 +167,21 @@ class ProcessRow(msgspec.Struct):
     pid: int
     started_at: int
     heartbeat_at: int
+    metrics: str | None = None
+    """JSON: what its engine measured, as of its last heartbeat (list of ``requests.MetricSample``)."""
 
 
-class ReadyTask(msgspec.Struct):
+class ReadyTask(msgspec.Struct, gc=False):
     """A run that has work which nobody holds, or which a dead process held."""
 
     run_key: int
     task_queue: str
     type_name: str
+    definition: str = ""
+    """Of a workflow task: digest of the code that the run is pinned to."""
 
 
-class RunFilter(msgspec.Struct):
+class RunFilter(msgspec.Struct, gc=False):
     """Empty fields do not filter."""
 
     namespace: str
@@ -187,9 +191,14 @@ class RunFilter(msgspec.Struct):
     limit: int = 100
     before_run_key: int = 0
     """Only older runs than this one; for paging."""
+    started_from: int = 0
+    """First start time of the period; ``…_before`` is the first instant after it. So too for close times."""
+    started_before: int = 0
+    closed_from: int = 0
+    closed_before: int = 0
 
 
-class DefinitionRow(msgspec.Struct):
+class DefinitionRow(msgspec.Struct, gc=False):
     """Source of a definition, by digest. ``signature`` is the user's mark, "" when unsigned."""
 
     digest: str
@@ -202,7 +211,7 @@ class DefinitionRow(msgspec.Struct):
     signature: str = ""
 
 
-class MessageRow(msgspec.Struct):
+class MessageRow(msgspec.Struct, gc=False):
     """A request to whatever process can run a run's code: query or update from a process that cannot."""
 
     message_id: int
@@ -212,3 +221,29 @@ class MessageRow(msgspec.Struct):
     body: bytes
     reply: bytes | None = None
     created_at: int = 0
+
+
+class OutputRow(msgspec.Struct):
+    """What an attempt of an activity printed, logged and reported of its progress; replaced as it grows."""
+
+    run_key: int
+    scheduled_event_id: int
+    attempt: int
+    activity_id: str
+    activity_type: str
+    chunks: bytes
+    """JSON: pairs of stream (``stdout``, ``stderr``, ``log``, ``cut``) and text, in the order of writing."""
+    written: int
+    """Characters that were written in all."""
+    cut: int
+    """Characters of these that were left out between the beginning and the end."""
+    progress: bytes | None = None
+    """JSON of ``model.progress.Progress``."""
+    updated_at: int = 0
+
+
+class Pace(msgspec.Struct):
+    """How long a finished attempt took, and how many steps it said it had (0: it did not say)."""
+
+    duration: int
+    total: float

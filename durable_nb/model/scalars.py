@@ -21,6 +21,10 @@ EventId = Int64
 DurationUs = Annotated[int, Meta(extra={"proto": "duration"})]
 """Microseconds; 0 means unset."""
 
+LONGEST_DURATION = 1000 * 365 * 86_400 * 1_000_000
+"""A thousand years. Longer ones (``timedelta.max``) are recorded as this: an instant so far away still fits a 64-bit
+integer of SQL, and a datetime."""
+
 InstantUs = Annotated[int, Meta(extra={"proto": "timestamp"})]
 """Microseconds since the epoch, UTC; 0 means unset."""
 

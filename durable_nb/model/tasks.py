@@ -14,7 +14,7 @@ from durable_nb.model.failure import Failure
 from durable_nb.model.payload import Payload
 
 
-class UpdateRequest(msgspec.Struct):
+class UpdateRequest(msgspec.Struct, gc=False):
     """An admitted update, not yet accepted and so not durable."""
 
     update_id: str
@@ -24,7 +24,7 @@ class UpdateRequest(msgspec.Struct):
     identity: str = ""
 
 
-class QueryRequest(msgspec.Struct):
+class QueryRequest(msgspec.Struct, gc=False):
     """A question to workflow code."""
 
     name: str
@@ -32,14 +32,14 @@ class QueryRequest(msgspec.Struct):
     header: dict[str, Payload] = {}
 
 
-class QueryAnswer(msgspec.Struct):
+class QueryAnswer(msgspec.Struct, gc=False):
     """Exactly one of ``result`` and ``failure`` is set."""
 
     result: list[Payload] | None = None
     failure: Failure | None = None
 
 
-class WorkflowTask(msgspec.Struct):
+class WorkflowTask(msgspec.Struct, gc=False):
     """One wake-up of workflow code.
 
     ``events`` ends with the WorkflowTaskStarted event of this task. It begins with event 1, or, where the handler
@@ -64,7 +64,7 @@ class WorkflowTask(msgspec.Struct):
     """Digest of the source of the workflow definition that the run was started with; "" when unknown."""
 
 
-class ActivityTask(msgspec.Struct):
+class ActivityTask(msgspec.Struct, gc=False):
     """One attempt of one activity. Instants and durations in microseconds."""
 
     task_token: bytes
@@ -91,7 +91,7 @@ class ActivityTask(msgspec.Struct):
     is_local: bool = False
 
 
-class HeartbeatReply(msgspec.Struct):
+class HeartbeatReply(msgspec.Struct, gc=False):
     """Answer to a heartbeat. ``not_found``: the attempt is over or belongs to somebody else; stop working."""
 
     cancel_requested: bool = False
@@ -101,7 +101,7 @@ class HeartbeatReply(msgspec.Struct):
     paused: bool = False
 
 
-class ActivityOutcome(msgspec.Struct):
+class ActivityOutcome(msgspec.Struct, gc=False):
     """How an attempt ended: exactly one of ``result``, ``failure``, ``canceled`` is set; ``pending`` for an
     activity that will be completed asynchronously.
     """

@@ -7,10 +7,10 @@ here.
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from durable_nb.errors import StoreUrlError
+from durable_nb.model.spelling import nearest
 
 if TYPE_CHECKING:
     from durable_nb.store.protocol import Store
@@ -56,8 +56,8 @@ def open_store(url: str, **options: Any) -> Store:
         )
     if not separator:
         raise StoreUrlError(f"not a store URL: {url!r}", fix=f"for a file write sqlite:///{url or 'durable.db'}")
-    close = get_close_matches(dialect, ["sqlite", "memory", *_LATER], 1)
-    hint = f"did you mean {close[0]}://?" if close else "write sqlite:///durable.db or memory://"
+    close = nearest(dialect, ["sqlite", "memory", *_LATER])
+    hint = f"did you mean {close}://?" if close else "write sqlite:///durable.db or memory://"
     raise StoreUrlError(f"unknown kind of store {scheme!r} in {_without_password(url)}", fix=hint)
 
 

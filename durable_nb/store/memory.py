@@ -6,25 +6,24 @@ of one process may share it. Rows are copied on the way in and out, so that nobo
 
 from __future__ import annotations
 
-import os
-import threading
 from copy import copy
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from durable_nb.errors import StoreClosedError, StoreError
+from durable_nb.errors import StoreError
+from durable_nb.model.attributes import WorkflowTaskFailed
 from durable_nb.model.enums import WorkflowExecutionStatus
 from durable_nb.model.events import Event, decode_attributes, decode_user_metadata
+from durable_nb.model.progress import decode
 from durable_nb.model.records import (
     ActivityRow,
     AttemptRow,
     Conflict,
-    DefinitionRow,
     EventRow,
     LoadedRun,
-    MessageRow,
-    ProcessRow,
+    OutputRow,
+    Pace,
     ReadyTask,
     RunFilter,
     RunRow,
@@ -34,9 +33,10 @@ from durable_nb.model.records import (
     WorkflowTaskRow,
 )
 from durable_nb.store.conflicts import settle
+from durable_nb.store.memory_tables import Tables, copies, in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 _RUNNING = int(WorkflowExecutionStatus.RUNNING)
 # What a transition may change of a stored run; the rest is its identity.
@@ -52,7 +52,16 @@ _WIDE = (
     "search_attributes",
     "definition",
 )
-_Row = TypeVar("_Row", bound=msgspec.Struct)
+
+
+class StoredRun(msgspec.Struct):
+    """A copy of everything of one run, as stored; events by id, attempts in the order in which they ended."""
+
+    row: RunRow
+    events: list[EventRow]
+    activities: list[ActivityRow]
+    attempts: list[AttemptRow]
+    task: WorkflowTaskRow | None
 
 
 class _Run:
@@ -77,33 +86,15 @@ class _Run:
             yield self.task.owner
 
 
-class MemoryStore:
+class MemoryStore(Tables):
     """``protocol.Store`` in memory."""
 
     def __init__(self) -> None:
-        self.url = "memory://"
-        self._lock = threading.RLock()
-        self._closed = False
+        super().__init__()
         self._runs: dict[int, _Run] = {}
         self._run_ids: set[str] = set()
         self._open: dict[tuple[str, str], int] = {}
-        self._numbers = {"run": 0, "process": 0, "message": 0}
-        self._processes: dict[int, ProcessRow] = {}
-        self._definitions: dict[str, DefinitionRow] = {}
-        self._messages: dict[int, MessageRow] = {}
-        self._settings: dict[str, str] = {}
-        self._changes = 0
-
-    def _enter(self, *, change: bool = False) -> threading.RLock:
-        if self._closed:
-            raise StoreClosedError("the store was closed", where=self.url, fix="open another with open_store")
-        if change:
-            self._changes += 1
-        return self._lock
-
-    def _next(self, name: str, count: int = 1) -> int:
-        self._numbers[name] += count
-        return self._numbers[name]
+        self._outputs: dict[tuple[int, int, int], OutputRow] = {}
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
@@ -134,7 +125,7 @@ class MemoryStore:
         for scheduled_event_id in write.delete_activities:
             run.activities.pop(scheduled_event_id, None)
         run.activities.update((row.scheduled_event_id, copy(row)) for row in write.put_activities)
-        run.attempts.extend(_copies(write.attempts))
+        run.attempts.extend(copies(write.attempts))
         if write.workflow_task is not None or write.had_workflow_task:
             run.task = copy(write.workflow_task)
         for transfer_id in write.delete_transfers:
@@ -172,9 +163,9 @@ class MemoryStore:
             return LoadedRun(
                 run=copy(run.row),
                 events=self.read_events(run_key),
-                activities=_copies(_in_order(run.activities)),
+                activities=copies(in_order(run.activities)),
                 workflow_task=copy(run.task),
-                transfers=_copies(_in_order(run.transfers)),
+                transfers=copies(in_order(run.transfers)),
             )
 
     def find_run(self, namespace: str, workflow_id: str, run_id: str = "") -> RunRow | None:
@@ -190,7 +181,7 @@ class MemoryStore:
     def read_events(self, run_key: int, first_event_id: int = 1) -> list[Event]:
         with self._enter():
             run = self._runs.get(run_key)
-            rows = [row for row in _in_order(run.events) if row.event_id >= first_event_id] if run else []
+            rows = [row for row in in_order(run.events) if row.event_id >= first_event_id] if run else []
             return [
                 Event(
                     row.event_id,
@@ -201,10 +192,19 @@ class MemoryStore:
                 for row in rows
             ]
 
+    def read_origins(self, run_keys: Sequence[int]) -> dict[int, tuple[str, int]]:
+        found: dict[int, tuple[str, int]] = {}
+        for key in run_keys:
+            for event in self.read_events(key):
+                left = event.attributes
+                if isinstance(left, WorkflowTaskFailed) and left.new_run_id == self._runs[key].row.run_id:
+                    found[key] = left.base_run_id, event.event_id
+        return found
+
     def read_attempts(self, run_key: int) -> list[AttemptRow]:
         with self._enter():
             run = self._runs.get(run_key)
-            return _copies(run.attempts) if run else []
+            return copies(run.attempts) if run else []
 
     def list_runs(self, query: RunFilter) -> list[RunRow]:
         with self._enter():
@@ -216,12 +216,14 @@ class MemoryStore:
                 and query.workflow_id in ("", row.workflow_id)
                 and query.workflow_type in ("", row.workflow_type)
                 and (not query.statuses or row.status in query.statuses)
+                and _within(row.start_time, query.started_from, query.started_before)
+                and _within(row.close_time, query.closed_from, query.closed_before)
                 and (
                     not query.before_run_key
                     or (_age(row) < _age(last.row) if last else row.run_key < query.before_run_key)
                 )
             ]
-            return _copies(sorted(found, key=_age, reverse=True)[: query.limit])
+            return copies(sorted(found, key=_age, reverse=True)[: query.limit])
 
     def count_runs(self, namespace: str) -> dict[int, int]:
         with self._enter():
@@ -246,7 +248,7 @@ class MemoryStore:
         with self._enter():
             free = {0, *dead}
             return [
-                ReadyTask(key, run.task.task_queue, run.task.workflow_type)
+                ReadyTask(key, run.task.task_queue, run.task.workflow_type, run.row.definition)
                 for key, run in self._runs.items()
                 if run.task is not None and run.task.owner in free and run.task.visible_at <= now
             ][:limit]
@@ -269,26 +271,6 @@ class MemoryStore:
                 :limit
             ]
 
-    def change_token(self) -> int:
-        """Changes with every write, the caller's own too: engines that share the object share its one connection."""
-        with self._enter():
-            return self._changes
-
-    # -- processes ---------------------------------------------------------------------------------------------------
-
-    def register_process(self, identity: str, now: int) -> ProcessRow:
-        with self._enter(change=True):
-            row = ProcessRow(self._next("process"), identity, "", os.getpid(), now, now)
-            self._processes[row.process_key] = row
-            return copy(row)
-
-    def heartbeat(self, process_key: int, now: int) -> bool:
-        with self._enter(change=True):
-            row = self._processes.get(process_key)
-            if row is not None:
-                row.heartbeat_at = now
-            return row is not None
-
     def dead_owners(self, now: int, lease: int) -> list[int]:
         with self._enter(change=True):
             dead = {key for key, row in self._processes.items() if row.heartbeat_at < now - lease}
@@ -297,70 +279,43 @@ class MemoryStore:
             owners = {owner for run in self._runs.values() for owner in run.owners() if owner > 0}
             return sorted(dead | owners - self._processes.keys())
 
-    def unregister_process(self, process_key: int) -> None:
-        with self._enter(change=True):
-            self._processes.pop(process_key, None)
+    # -- output of activities ----------------------------------------------------------------------------------------
 
-    def list_processes(self) -> list[ProcessRow]:
+    def put_outputs(self, rows: Sequence[OutputRow]) -> None:
+        with self._enter(change=True):
+            for row in rows:
+                if row.run_key in self._runs:
+                    self._outputs[row.run_key, row.scheduled_event_id, row.attempt] = copy(row)
+
+    def read_outputs(self, run_key: int) -> list[OutputRow]:
         with self._enter():
-            return _copies(_in_order(self._processes))
+            return [copy(self._outputs[key]) for key in sorted(self._outputs) if key[0] == run_key]
+
+    def recent_paces(self, activity_type: str, limit: int) -> list[Pace]:
+        with self._enter():
+            found = [
+                (attempt, self._outputs.get((key, attempt.scheduled_event_id, attempt.attempt)))
+                for key, run in self._runs.items()
+                for attempt in run.attempts
+                if attempt.activity_type == activity_type and attempt.outcome == "completed"
+            ]
+            found.sort(key=lambda pair: pair[0].ended_at, reverse=True)
+            return [
+                Pace(attempt.ended_at - attempt.started_at, _total(output.progress if output else None))
+                for attempt, output in found[:limit]
+            ]
 
     # -- the rest ----------------------------------------------------------------------------------------------------
 
-    def put_definitions(self, rows: Sequence[DefinitionRow]) -> None:
-        with self._enter(change=True):
-            for row in rows:
-                self._definitions.setdefault(row.digest, copy(row))
-
-    def get_definition(self, digest: str) -> DefinitionRow | None:
+    def count_versions(self, namespace: str, workflow_type: str = "") -> dict[tuple[str, str], int]:
         with self._enter():
-            return copy(self._definitions.get(digest))
-
-    def latest_definition(self, kind: str, name: str) -> DefinitionRow | None:
-        with self._enter():
-            found = [row for row in self._definitions.values() if (row.kind, row.name) == (kind, name)]
-            # Of equally old ones the last to arrive.
-            return copy(max(reversed(found), key=lambda row: row.created_at, default=None))
-
-    def set_signature(self, digest: str, signature: str) -> None:
-        with self._enter(change=True):
-            if digest in self._definitions:
-                self._definitions[digest].signature = signature
-
-    def put_message(self, run_key: int, kind: str, sender: int, body: bytes, now: int) -> int:
-        with self._enter(change=True):
-            number = self._next("message")
-            self._messages[number] = MessageRow(number, run_key, kind, sender, body, None, now)
-            return number
-
-    def take_messages(self, limit: int) -> list[MessageRow]:
-        with self._enter():
-            return _copies([row for row in _in_order(self._messages) if row.reply is None][:limit])
-
-    def reply_message(self, message_id: int, reply: bytes) -> bool:
-        with self._enter(change=True):
-            row = self._messages.get(message_id)
-            if row is None or row.reply is not None:
-                return False
-            row.reply = reply
-            return True
-
-    def read_reply(self, message_id: int) -> bytes | None:
-        with self._enter():
-            row = self._messages.get(message_id)
-            return row.reply if row else None
-
-    def delete_message(self, message_id: int) -> None:
-        with self._enter(change=True):
-            self._messages.pop(message_id, None)
-
-    def get_setting(self, name: str) -> str | None:
-        with self._enter():
-            return self._settings.get(name)
-
-    def set_setting(self, name: str, value: str) -> None:
-        with self._enter(change=True):
-            self._settings[name] = value
+            counts: dict[tuple[str, str], int] = {}
+            for run in self._runs.values():
+                row = run.row
+                if row.status == _RUNNING and row.namespace == namespace and workflow_type in ("", row.workflow_type):
+                    key = (row.workflow_type, row.definition)
+                    counts[key] = counts.get(key, 0) + 1
+            return dict(sorted(counts.items()))
 
     def delete_run(self, run_key: int) -> None:
         with self._enter(change=True):
@@ -372,20 +327,37 @@ class MemoryStore:
             if run is not None:
                 del self._runs[run_key]
                 self._run_ids.discard(run.row.run_id)
+                for output in [key for key in self._outputs if key[0] == run_key]:
+                    del self._outputs[output]
             for message_id in [key for key, row in self._messages.items() if row.run_key == run_key]:
                 del self._messages[message_id]
 
-    def close(self) -> None:
-        self._closed = True
+    # -- for readers of everything -----------------------------------------------------------------------------------
+
+    def stored_runs(self) -> list[StoredRun]:
+        """All runs of all namespaces, at one moment; by run key."""
+        with self._enter():
+            return [
+                StoredRun(
+                    copy(run.row),
+                    copies(in_order(run.events)),
+                    copies(in_order(run.activities)),
+                    copies(run.attempts),
+                    copy(run.task),
+                )
+                for run in in_order(self._runs)
+            ]
+
+
+def _within(instant: int, first: int, end: int) -> bool:
+    """Whether an instant is in a period; one that is unset is in none but the boundless."""
+    return (not first and not end) or (instant > 0 and first <= instant and (not end or instant < end))
 
 
 def _age(row: RunRow) -> tuple[int, int]:
     return row.start_time, row.run_key
 
 
-def _copies(rows: Iterable[_Row]) -> list[_Row]:
-    return [copy(row) for row in rows]
-
-
-def _in_order(rows: dict[int, Any]) -> Collection[Any]:
-    return [rows[key] for key in sorted(rows)]
+def _total(document: bytes | None) -> float:
+    progress = decode(document) if document else None
+    return progress.total if progress is not None else 0.0

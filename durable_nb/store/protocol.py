@@ -29,6 +29,8 @@ from durable_nb.model.records import (
     EventRow,
     LoadedRun,
     MessageRow,
+    OutputRow,
+    Pace,
     ProcessRow,
     ReadyTask,
     RunFilter,
@@ -47,6 +49,8 @@ __all__ = [
     "EventRow",
     "LoadedRun",
     "MessageRow",
+    "OutputRow",
+    "Pace",
     "ProcessRow",
     "ReadyTask",
     "RunFilter",
@@ -88,6 +92,12 @@ class Store(Protocol):
     def count_runs(self, namespace: str) -> dict[int, int]:
         """Number of runs by status."""
 
+    def count_versions(self, namespace: str, workflow_type: str = "") -> dict[tuple[str, str], int]:
+        """Number of open runs by (workflow type, digest of the code that they are pinned to)."""
+
+    def read_origins(self, run_keys: Sequence[int]) -> dict[int, tuple[str, int]]:
+        """Of those that were made from another run by reset, retry or fork: its run ID, and the event that says so."""
+
     # -- work to be found ------------------------------------------------------------------------------------------
     def due_runs(self, now: int, limit: int) -> list[int]:
         """Keys of open runs with ``0 < wake_at <= now``, earliest first."""
@@ -111,8 +121,8 @@ class Store(Protocol):
     def register_process(self, identity: str, now: int) -> ProcessRow:
         """Announce this process and take its liveness lock."""
 
-    def heartbeat(self, process_key: int, now: int) -> bool:
-        """Renew the lease; False when another process has declared this one dead."""
+    def heartbeat(self, process_key: int, now: int, metrics: str | None = None) -> bool:
+        """Renew the lease, and keep what was measured; False when another process has declared this one dead."""
 
     def dead_owners(self, now: int, lease: int) -> list[int]:
         """Keys that own rows or are registered, but whose process has gone: its lock is free (same machine), its
@@ -124,9 +134,22 @@ class Store(Protocol):
     def unregister_process(self, process_key: int) -> None: ...
     def list_processes(self) -> list[ProcessRow]: ...
 
+    # -- output of activities ---------------------------------------------------------------------------------------
+    def put_outputs(self, rows: Sequence[OutputRow]) -> None:
+        """Insert, or replace those of the same (run, activity, attempt); rows of runs that are gone are left out."""
+
+    def read_outputs(self, run_key: int) -> list[OutputRow]:
+        """In the order of activities and attempts."""
+
+    def recent_paces(self, activity_type: str, limit: int) -> list[Pace]:
+        """The last completed attempts of an activity type, newest first, among the last 20,000 attempts of all."""
+
     # -- the rest --------------------------------------------------------------------------------------------------
     def put_definitions(self, rows: Sequence[DefinitionRow]) -> None:
         """Insert those whose digest is new."""
+
+    def renew_definitions(self, rows: Sequence[DefinitionRow]) -> None:
+        """Insert those whose digest is new; the others, which were made again, take the place of their rows."""
 
     def get_definition(self, digest: str) -> DefinitionRow | None: ...
     def latest_definition(self, kind: str, name: str) -> DefinitionRow | None: ...
@@ -144,5 +167,8 @@ class Store(Protocol):
     def set_setting(self, name: str, value: str) -> None: ...
     def delete_run(self, run_key: int) -> None:
         """Remove a closed run and all that belongs to it."""
+
+    def is_gone(self) -> bool:
+        """Whether the store was taken away from under this process; then every write raises ``StoreGoneError``."""
 
     def close(self) -> None: ...

@@ -34,7 +34,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-VERSION = 1
+VERSION = 3
 """The schema described here; equals the number of the last migration."""
 
 metadata = MetaData()
@@ -101,6 +101,7 @@ processes = Table(
     _number("pid", "Operating system's process id"),
     _number("started_at", "When it opened the store"),
     _number("heartbeat_at", "When it last said that it lives"),
+    Column("metrics", _document(), comment="JSON: what its engine measured, as of the last heartbeat"),
     comment="Processes that have the store open; a process declared dead has no row",
 )
 
@@ -208,6 +209,32 @@ activity_attempts = Table(
     sqlite_autoincrement=True,
 )
 Index("activity_attempts_run", activity_attempts.c.run_key)
+
+activity_output = Table(
+    "activity_output",
+    metadata,
+    # A row that grows is written anew under a new number, so that readers find it behind their watermark again.
+    _number("seq", "Commit order; a watermark for readers", primary_key=True),
+    _number("run_key", "Run"),
+    _number("scheduled_event_id", "Its ActivityTaskScheduled event"),
+    _number("attempt", "From 1"),
+    _text("activity_id", "Id within the run"),
+    _text("activity_type", "Name of the definition"),
+    Column("chunks", _document(), nullable=False, comment="JSON: pairs of stream and text, as they were written"),
+    _number("written", "Characters written in all"),
+    _number("cut", "Characters left out between the beginning and the end"),
+    Column("progress", _document(), comment="JSON of the last report of progress"),
+    _number("updated_at", "When the row was written"),
+    comment="What attempts of activities printed, logged and reported of their progress",
+    sqlite_autoincrement=True,
+)
+Index(
+    "activity_output_attempt",
+    activity_output.c.run_key,
+    activity_output.c.scheduled_event_id,
+    activity_output.c.attempt,
+    unique=True,
+)
 
 workflow_tasks = Table(
     "workflow_tasks",

@@ -168,7 +168,7 @@ def test_exceptions_made_of_records_are_those_of_temporal(name: str) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(failures(2))
 def test_any_record_becomes_the_exception_that_temporal_makes(failure: Failure) -> None:
     for each in failure.chain():

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from temporalio.api.enums.v1 import EventType as ProtoEventType
 from temporalio.api.history.v1 import History, HistoryEvent
@@ -51,7 +51,7 @@ def one(event_type: str, attributes: dict[str, Any], key: str, **rest: Any) -> d
 
 
 @pytest.mark.slow
-@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(st.lists(events, min_size=1, max_size=2))
 def test_histories_survive_both_ways_and_protobuf_reads_the_same(history: list[Event]) -> None:
     text = history_to_json("", history)
@@ -62,7 +62,7 @@ def test_histories_survive_both_ways_and_protobuf_reads_the_same(history: list[E
     assert proto(history_to_json("", history_from_json(again))) == message
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(events)
 def test_what_is_set_and_what_is_unset_looks_as_in_protobuf(event: Event) -> None:
     ours = history_to_dict("", [event])["events"][0]
@@ -208,6 +208,16 @@ def test_our_reader_agrees_with_temporals_on_an_older_spelling() -> None:
     (ours,) = history_from_json(older)
     attributes = theirs.start_child_workflow_execution_initiated_event_attributes
     assert ours.attributes.parent_close_policy == attributes.parent_close_policy == 2
+
+
+def test_unspecified_in_the_older_spelling_is_unset_also_where_there_is_no_such_member() -> None:
+    """Servers of 2022 wrote it in every WorkflowExecutionStarted."""
+    attributes = {"workflowType": {"name": "W"}, "initiator": "Unspecified"}
+    (event,) = history_from_json(one("WorkflowExecutionStarted", attributes, "workflowExecutionStartedEventAttributes"))
+    (unset,) = history_from_json(
+        one("WorkflowExecutionStarted", {"workflowType": {"name": "W"}}, "workflowExecutionStartedEventAttributes")
+    )
+    assert event.attributes == unset.attributes
 
 
 def test_events_that_a_worker_may_ignore_are_skipped_and_others_refused() -> None:

@@ -413,7 +413,7 @@ def accepted(update_id: str) -> WorkflowExecutionUpdateAccepted:
 
 
 CoreMachine.TestCase.settings = settings(
-    max_examples=120, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=120, stateful_step_count=40, suppress_health_check=list(HealthCheck)
 )
 # A failure takes minutes to shrink, and only the shrunk one can be read.
 test_any_order_of_events_keeps_the_invariants = pytest.mark.timeout(400)(CoreMachine.TestCase)

@@ -7,23 +7,32 @@ import pytest
 from durable_nb.core import activities, closing, others, requests
 from durable_nb.core.reset import ResetError, reset
 from durable_nb.core.start import start_child
+from durable_nb.core.state import CLOSE_CHILD, JOIN_CHILD
 from durable_nb.core.transition import Transition
 from durable_nb.model.attributes import (
     ActivityTaskCancelRequested,
     SignalExternalWorkflowExecutionInitiated,
     StartChildWorkflowExecutionInitiated,
     TimerStarted,
+    UpdateInput,
+    UpdateMeta,
+    UpdateOutcome,
+    UpdateRequestAttributes,
     UpsertWorkflowSearchAttributes,
     WorkflowExecutionCompleted,
     WorkflowExecutionSignaled,
     WorkflowExecutionStarted,
+    WorkflowExecutionUpdateAccepted,
+    WorkflowExecutionUpdateCompleted,
     WorkflowPropertiesModified,
     WorkflowTaskFailed,
 )
 from durable_nb.model.commands import WorkflowTaskFailure
 from durable_nb.model.enums import WorkflowTaskFailedCause
+from durable_nb.model.events import Event
 from durable_nb.model.failure import Failure, WorkflowExecution
-from durable_nb.model.requests import ResetWorkflow, SignalInput, Target
+from durable_nb.model.requests import ResetTo, ResetWorkflow, SignalInput, Target
+from durable_nb.model.tasks import UpdateRequest
 from tests.core.world import NOON, SECOND, World, activity, text
 
 
@@ -263,18 +272,132 @@ def test_a_run_without_a_finished_task_says_so():
         reset_of(World().start(), 2)
 
 
-def test_a_running_child_forbids_the_reset_and_an_ended_one_does_not():
+CHILD = WorkflowExecution("the-child", "r")
+ENDED = WorkflowExecutionCompleted()
+
+
+def with_child() -> World:
+    """Child (5), its start (6), a task (7-9) with a timer (10)."""
     world = World().start()
     world.task(StartChildWorkflowExecutionInitiated(workflow_id="the-child", workflow_type="C"))
-    child = WorkflowExecution("the-child", "r")
-    world.do(lambda tx: others.child_started(tx, 5, child))
-    world.task()
-    world.do(lambda tx: others.child_closed(tx, 5, child, WorkflowExecutionCompleted()))
+    world.do(lambda tx: others.child_started(tx, 5, CHILD))
     world.task(TimerStarted("t", SECOND))
-    with pytest.raises(ResetError, match=r"cannot reset to event 8: .*'the-child'"):
-        reset_of(world, 9)
-    after_reset(world, 13)
-    assert world.state.is_open
+    return world
+
+
+def test_a_child_that_ended_later_gives_the_new_run_the_same_end():
+    world = with_child()
+    world.do(lambda tx: others.child_closed(tx, 5, CHILD, WorkflowExecutionCompleted(text("grown"))))
+    world.task(WorkflowExecutionCompleted())
+    after_reset(world, 9)
+    assert world.titles(9) == ["WorkflowTaskFailed", "ChildWorkflowExecutionCompleted", "WorkflowTaskScheduled"]
+    end = world.events[9].attributes
+    assert (end.result, end.initiated_event_id, end.started_event_id) == (text("grown"), 5, 6)
+    assert world.state.transfers == {}
+    assert world.state.children == {}
+
+
+def test_a_child_whose_start_was_recorded_later_is_started_in_the_new_run_too():
+    world = with_child()
+    after_reset(world, 4)
+    assert world.titles(4) == ["WorkflowTaskFailed", "WorkflowTaskScheduled"]
+    world = World().start()
+    world.task(StartChildWorkflowExecutionInitiated(workflow_id="the-child", workflow_type="C"))
+    signal(world, "x")
+    world.task()
+    world.do(lambda tx: others.child_started(tx, 5, CHILD))
+    after_reset(world, 8)
+    assert world.titles(9) == ["WorkflowTaskFailed", "ChildWorkflowExecutionStarted", "WorkflowTaskScheduled"]
+
+
+def test_a_child_that_still_runs_is_asked_after_and_reports_to_the_new_run():
+    world = with_child()
+    tx = reset_of(world, 9)
+    assert tx.transfers == {5: JOIN_CHILD}
+    world.do(lambda old: closing.terminate(old, "reset", None, "me", [5]))
+    assert CLOSE_CHILD not in world.state.transfers.values()
+    world.commit(tx)
+    world.reload()
+    world.do(lambda new: others.child_closed(new, 5, WorkflowExecution("the-child", "another"), ENDED))
+    assert "ChildWorkflowExecutionCompleted" not in world.titles()
+    world.do(lambda new: others.child_closed(new, 5, CHILD, ENDED))
+    assert "ChildWorkflowExecutionCompleted" in world.titles()
+
+
+def test_children_started_after_the_point_fall_with_the_old_run():
+    world = with_child()
+    reset_of(world, 4)
+    world.do(lambda old: closing.terminate(old, "reset", None, "me", []))
+    assert list(world.state.transfers.values()) == [CLOSE_CHILD]
+
+
+def test_a_child_that_is_just_being_started_asks_for_patience():
+    world = World().start()
+    world.task(StartChildWorkflowExecutionInitiated(workflow_id="the-child", workflow_type="C"))
+    signal(world, "x")
+    world.task()
+    with pytest.raises(ResetError, match="'the-child' is just being started: try again"):
+        reset_of(world, 8)
+
+
+def update(update_id: str, name: str = "change") -> UpdateRequestAttributes:
+    return UpdateRequestAttributes(UpdateMeta(update_id, "you"), UpdateInput(None, name, text("v")))
+
+
+def accepted(update_id: str) -> WorkflowExecutionUpdateAccepted:
+    return WorkflowExecutionUpdateAccepted(update_id, f"{update_id}/request", 2, update(update_id))
+
+
+def test_updates_accepted_after_the_point_are_asked_again_and_those_before_are_not():
+    world = World().start()
+    world.task(accepted("early"))
+    signal(world, "x")
+    world.task(accepted("late"))
+    signal(world, "y")
+    world.task(accepted("later"), WorkflowExecutionUpdateCompleted(UpdateMeta("later"), 0, UpdateOutcome(text("ok"))))
+    after_reset(world, 9)
+    assert list(world.state.updates) == ["early"]
+    assert dict(world.state.admitted) == {
+        name: UpdateRequest(name, "change", text("v"), {}, "you") for name in ("late", "later")
+    }
+    world.reload()
+    assert list(world.state.admitted) == ["late", "later"]
+    world.task(accepted("late"))
+    world.reload()
+    assert list(world.state.admitted) == ["later"]
+    assert list(world.state.updates) == ["early", "late"]
+
+
+def test_updates_can_be_left_out():
+    world = World().start()
+    world.task(accepted("late"))
+    assert not after_reset(world, 4, reapply_updates=False).state.admitted
+
+
+def test_what_was_said_to_the_run_that_continued_it_is_said_again():
+    world = two_steps()
+    later = [Event(2, NOON, WorkflowExecutionSignaled("s")), Event(3, NOON, accepted("u"))]
+    request = ResetWorkflow(Target("default", "wf"), 10)
+    tx = reset(world.context, world.state, world.events, request, 99, "new-run", world.now, later)
+    assert [event.event_type.title for event in tx.events[10:]] == [
+        "WorkflowExecutionSignaled",
+        "WorkflowTaskScheduled",
+    ]
+    assert list(tx.state.admitted) == ["u"]
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [({"to": ResetTo.FIRST_TASK}, 3), ({"to": ResetTo.LAST_TASK}, 15), ({"activity_id": "2"}, 9)],
+)
+def test_a_point_can_be_named_by_task_or_activity(options, kept):
+    world = after_reset(two_steps(), 0, **options)
+    assert world.titles(kept + 1)[0] == "WorkflowTaskFailed"
+
+
+def test_an_unknown_activity_is_refused_with_those_that_there_are():
+    with pytest.raises(ResetError, match=r"no activity with id '7'; its activities are 1 \(act\), 2 \(act\)"):
+        reset_of(two_steps(), 0, activity_id="7")
 
 
 def test_a_signal_under_way_forbids_the_reset():

@@ -64,13 +64,16 @@ def test_a_task_that_is_begun_and_ended_in_one_step_is_one_commit():
     assert world.titles() == [*OPENING, "WorkflowTaskStarted", "WorkflowTaskCompleted", "TimerStarted"]
 
 
-def test_the_flags_of_the_sdk_are_recorded_with_the_first_completed_task_only():
+def test_flags_of_the_sdk_are_recorded_with_the_task_that_took_them():
     world = World().start()
     world.task(sdk_metadata=SdkMetadata([1, 2, 3]))
     assert world.last(WorkflowTaskCompleted).sdk_metadata == SdkMetadata([1, 2, 3])
     signal(world.reload())
-    world.task(sdk_metadata=SdkMetadata([1, 2, 3]))
+    world.task()
     assert world.last(WorkflowTaskCompleted).sdk_metadata is None
+    signal(world)
+    world.task(sdk_metadata=SdkMetadata([], [1]))
+    assert world.last(WorkflowTaskCompleted).sdk_metadata == SdkMetadata([], [1])
 
 
 def test_an_empty_completion_that_asks_for_another_task_is_a_heartbeat():

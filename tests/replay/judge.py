@@ -10,13 +10,13 @@ from typing import Any
 
 HERE = Path(__file__).parent
 Case = tuple[str, str, str]
-"""Name (begins with the workflow ID and a blank), class of the gallery, history in JSON."""
+"""Name (begins with the workflow ID and a blank), class of the source, history in JSON."""
 
 
-def verdicts(cases: list[Case], seconds: float = 50) -> dict[str, dict[str, Any]]:
+def verdicts(cases: list[Case], seconds: float = 50, source: str = "gallery.py") -> dict[str, dict[str, Any]]:
     """By name: ``failure`` (None when accepted, "never answered" when it hung) and ``strict`` differences."""
     batch = {
-        "source": str(HERE / "gallery.py"),
+        "source": str(HERE / source),
         "cases": [
             {"name": name, "workflow_id": name.partition(" ")[0], "workflow": workflow, "history": text}
             for name, workflow, text in cases

@@ -164,6 +164,6 @@ class StoresAgree(RuleBasedStateMachine):
 
 
 StoresAgree.TestCase.settings = settings(
-    max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=25, stateful_step_count=20, suppress_health_check=list(HealthCheck)
 )
 TestStoresAgree = pytest.mark.timeout(300)(StoresAgree.TestCase)  # a failure is made smaller before it is told

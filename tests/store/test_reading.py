@@ -7,7 +7,9 @@ import threading
 import pytest
 
 from durable_nb.errors import StoreClosedError, StoreError
-from durable_nb.model.records import DefinitionRow, MessageRow, RunFilter
+from durable_nb.model.attributes import WorkflowExecutionStarted, WorkflowTaskFailed
+from durable_nb.model.enums import WorkflowTaskFailedCause
+from durable_nb.model.records import DefinitionRow, EventRow, MessageRow, RunFilter
 from durable_nb.store.protocol import Store
 from tests.store.samples import (
     COMPLETED,
@@ -51,6 +53,29 @@ def test_find_run_prefers_the_open_run_then_the_latest_start(store: Store) -> No
     assert store.find_run("default", "order", "run-9") == old
     assert store.find_run("default", "another", "run-9") is None
     assert store.find_run("other", "order") is None
+
+
+def made_from(*steps: tuple[str, str]) -> list[EventRow]:
+    """The first events of a run whose history began with those of others: pairs of (base run, new run)."""
+    first = event_row(1, WorkflowExecutionStarted(workflow_type="Order", original_execution_run_id="run-1"))
+    failed = WorkflowTaskFailedCause.RESET_WORKFLOW
+    return [
+        first,
+        event_row(2),
+        *(
+            event_row(number, WorkflowTaskFailed(cause=failed, base_run_id=base, new_run_id=new))
+            for number, (base, new) in enumerate(steps, 3)
+        ),
+    ]
+
+
+def test_runs_made_from_others_name_the_last_of_them(store: Store) -> None:
+    once, twice = [("run-1", "run-2")], [("run-1", "run-2"), ("run-2", "run-3")]
+    for key, steps in ((1, []), (2, once), (3, twice)):
+        store.commit([unit(insert(run_row(key, f"w{key}", run_id=f"run-{key}"), events=made_from(*steps)))])
+    assert store.read_origins([1, 2, 3, 99]) == {2: ("run-1", 3), 3: ("run-2", 4)}
+    assert store.read_origins([]) == {}
+    assert store.read_origins([2] * 1200) == {2: ("run-1", 3)}
 
 
 def test_read_events_starts_where_asked(store: Store) -> None:
@@ -105,6 +130,19 @@ def test_runs_are_counted_by_status(store: Store) -> None:
     store.commit([unit(insert(run_row(key, status=status))) for key, status in enumerate([1, 2, 2, 7, 1, 2], 1)])
     store.commit([unit(insert(run_row(10, namespace="other")))])
     assert store.count_runs("default") == {1: 2, 2: 3, 7: 1}
+
+
+def test_open_runs_are_counted_by_the_version_of_their_code(store: Store) -> None:
+    rows = [("Order", "a", 1), ("Order", "a", 1), ("Order", "b", 1), ("Refund", "", 1), ("Order", "b", 2)]
+    store.commit(
+        [
+            unit(insert(run_row(key, workflow_type=name, definition=digest, status=status)))
+            for key, (name, digest, status) in enumerate(rows, 1)
+        ]
+    )
+    store.commit([unit(insert(run_row(10, namespace="other", definition="c")))])
+    assert store.count_versions("default") == {("Order", "a"): 2, ("Order", "b"): 1, ("Refund", ""): 1}
+    assert store.count_versions("default", "Refund") == {("Refund", ""): 1}
 
 
 def test_a_deleted_run_leaves_nothing_behind(store: Store) -> None:
@@ -171,6 +209,17 @@ def test_definitions_are_kept_by_digest_and_found_by_name(store: Store) -> None:
     assert store.latest_definition("workflow", "Order") == second
     assert store.latest_definition("activity", "Order") is None
     assert store.get_definition("d3") is None
+
+
+def test_a_definition_that_is_made_again_takes_the_place_of_its_row(store: Store) -> None:
+    first = DefinitionRow("d1", "Order", "workflow", "tampered", "cell [3]", 10)
+    second = DefinitionRow("d2", "Order", "workflow", "class Order: # 2", "cell [4]", 11)
+    store.put_definitions([first, second])
+    again = DefinitionRow("d1", "Order", "workflow", "class Order: ...", "cell [9]", 12, "signed")
+    store.renew_definitions([again, DefinitionRow("d3", "Order", "activity", "x", "y", 1)])
+    assert store.get_definition("d1") == again
+    assert store.latest_definition("workflow", "Order") == again
+    assert store.get_definition("d3") is not None
     store.set_signature("d1", "mark")
     store.set_signature("d3", "mark")
     assert store.get_definition("d1").signature == "mark"
@@ -213,3 +262,14 @@ def test_a_closed_store_says_so(store: Store) -> None:
         store.change_token()
     with pytest.raises(StoreClosedError):
         store.set_setting("a", "b")
+
+
+def test_runs_are_listed_by_when_they_started_and_closed(store: Store) -> None:
+    rows = [run_row(key, start_time=10 * key, status=COMPLETED, close_time=10 * key + 5) for key in range(1, 5)]
+    store.commit([unit(insert(row)) for row in [*rows, run_row(9, "open", start_time=35)]])
+    assert keys(store, started_from=20, started_before=40) == [9, 3, 2]
+    assert keys(store, started_before=20) == [1]
+    assert keys(store, started_from=40) == [4]
+    assert keys(store, closed_from=25) == [4, 3, 2], "the open run is closed at no time"
+    assert keys(store, closed_before=26) == [2, 1]
+    assert keys(store, closed_from=25, started_before=30, statuses=[COMPLETED]) == [2]

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,6 +19,7 @@ from durable_nb.errors import (
 from durable_nb.model.records import RunFilter
 from durable_nb.store import migrations, open_store
 from durable_nb.store.sqlite import SqliteStore
+from tests.permissions import ordinary_user
 from tests.store.samples import insert, run_row, unit
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,22 +91,6 @@ def test_a_missing_directory_is_named(tmp_path: Path) -> None:
 def test_a_directory_is_no_store(tmp_path: Path) -> None:
     with pytest.raises(StoreUrlError, match="is a directory"):
         open_store(f"sqlite:///{tmp_path}")
-
-
-@contextmanager
-def ordinary_user() -> Iterator[Path]:
-    """A directory, and no right to ignore its permissions, which root has."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        if os.geteuid() != 0:
-            yield Path(folder)
-            return
-        os.chown(folder, 65534, 65534)
-        os.seteuid(65534)
-        try:
-            yield Path(folder)
-        finally:
-            os.seteuid(0)
 
 
 def test_a_file_without_write_permission_is_told() -> None:
@@ -250,21 +232,26 @@ def test_every_table_and_column_is_explained() -> None:
         assert all(column.comment for column in table.columns), table.name
 
 
-SECOND = migrations.Migration(2, "note", ("ALTER TABLE runs ADD COLUMN note TEXT", "CREATE INDEX n ON runs (note)"))
+NEXT = migrations.Migration(
+    migrations.MIGRATIONS[-1].number + 1,
+    "note",
+    ("ALTER TABLE runs ADD COLUMN note TEXT", "CREATE INDEX n ON runs (note)"),
+)
 
 
-def test_a_store_of_version_1_is_upgraded_and_keeps_its_runs(
-    path: Path, open_sqlite: Callable[..., SqliteStore]
-) -> None:
+def test_an_older_store_is_upgraded_and_keeps_its_runs(path: Path, open_sqlite: Callable[..., SqliteStore]) -> None:
     store = open_sqlite()
     store.commit([unit(insert(run_row(1)))])
     store.close()
     connection = sqlite3.connect(path, isolation_level=None)
-    both = (*migrations.MIGRATIONS[:1], SECOND)
-    assert migrations.migrate_sqlite(connection, where="x", migrations=both) == 1
-    assert migrations.migrate_sqlite(connection, where="x", migrations=both) == 2
+    both = (*migrations.MIGRATIONS, NEXT)
+    number = NEXT.number
+    assert migrations.migrate_sqlite(connection, where="x", migrations=both) == number - 1
+    assert migrations.migrate_sqlite(connection, where="x", migrations=both) == number
     assert connection.execute("SELECT run_key, note FROM runs").fetchall() == [(1, None)]
-    assert connection.execute("SELECT version FROM schema_version ORDER BY version").fetchall() == [(1,), (2,)]
+    assert connection.execute("SELECT version FROM schema_version ORDER BY version").fetchall() == [
+        (n,) for n in range(1, number + 1)
+    ]
     connection.close()
     with pytest.raises(StoreVersionError):
         open_sqlite()
@@ -272,7 +259,7 @@ def test_a_store_of_version_1_is_upgraded_and_keeps_its_runs(
 
 def test_a_migration_that_fails_leaves_the_store_as_it_was(path: Path, open_sqlite: Callable[..., SqliteStore]) -> None:
     open_sqlite().close()
-    broken = migrations.Migration(2, "broken", (SECOND.sqlite[0], "CREATE NONSENSE"))
+    broken = migrations.Migration(NEXT.number, "broken", (NEXT.sqlite[0], "CREATE NONSENSE"))
     connection = sqlite3.connect(path, isolation_level=None)
     with pytest.raises(sqlite3.OperationalError):
         migrations.migrate_sqlite(connection, where="x", migrations=(*migrations.MIGRATIONS, broken))

@@ -8,7 +8,7 @@ Before it is accepted an update is not durable; a rejected one leaves no event. 
 from __future__ import annotations
 
 from durable_nb.core.machines.machine import IllegalTransitionError, Table
-from durable_nb.core.state import ExecutionState, UpdateState
+from durable_nb.core.state import NO_UPDATES, ExecutionState, UpdateState
 from durable_nb.model.attributes import WorkflowExecutionUpdateAccepted, WorkflowExecutionUpdateCompleted
 from durable_nb.model.events import Event
 
@@ -35,6 +35,13 @@ def _accepted(state: ExecutionState, event: Event) -> None:
     update_id = request.meta.update_id if request and request.meta else attributes.protocol_instance_id
     TABLE.next_state(state_of(state, update_id), WorkflowExecutionUpdateAccepted, event.event_id)
     state.updates[update_id] = UpdateState(event.event_id)
+    if update_id in state.admitted:
+        forget(state, update_id)
+
+
+def forget(state: ExecutionState, update_id: str) -> None:
+    """An update that a reset asked again has its answer."""
+    state.admitted = {name: each for name, each in state.admitted.items() if name != update_id} or NO_UPDATES
 
 
 def _completed(state: ExecutionState, event: Event) -> None:

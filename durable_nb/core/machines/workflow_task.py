@@ -18,6 +18,7 @@ from durable_nb.model.attributes import (
     WorkflowTaskStarted,
     WorkflowTaskTimedOut,
 )
+from durable_nb.model.enums import WorkflowTaskFailedCause
 from durable_nb.model.events import Event
 
 TABLE = Table(
@@ -64,14 +65,15 @@ def _completed(state: ExecutionState, event: Event) -> None:
     if task is None or not task.started_event_id:
         raise IllegalTransitionError("workflow task", state_of(state), WorkflowTaskCompleted, event.event_id)
     state.previous_started_event_id = task.started_event_id
-    if event.attributes.sdk_metadata is not None:  # type: ignore[attr-defined]
-        state.sdk_metadata_recorded = True
     state.workflow_task = None
 
 
 def _ended(state: ExecutionState, event: Event) -> None:
-    TABLE.next_state(state_of(state), type(event.attributes), event.event_id)
+    attributes = event.attributes
+    TABLE.next_state(state_of(state), type(attributes), event.event_id)
     state.workflow_task = None
+    if isinstance(attributes, WorkflowTaskFailed) and attributes.cause is WorkflowTaskFailedCause.RESET_WORKFLOW:
+        state.bases = (*state.bases, attributes.base_run_id)
 
 
 APPLY = {

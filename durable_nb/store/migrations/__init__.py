@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from durable_nb.errors import StoreCorruptedError, StoreVersionError
-from durable_nb.store.migrations import m0001_initial
+from durable_nb.store.migrations import m0001_initial, m0002_output, m0003_metrics
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,7 +29,11 @@ class Migration(NamedTuple):
     sqlite: tuple[str, ...]
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(1, "initial", m0001_initial.SQLITE),)
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(1, "initial", m0001_initial.SQLITE),
+    Migration(2, "output", m0002_output.SQLITE),
+    Migration(3, "metrics", m0003_metrics.SQLITE),
+)
 
 
 def migrate_sqlite(connection: sqlite3.Connection, *, where: str, migrations: Sequence[Migration] = MIGRATIONS) -> int:

@@ -1,8 +1,8 @@
 """A store in one SQLite file, for one machine: kernels, workers and command lines open it side by side.
 
 ``SqliteStore`` is assembled of parts, one per concern: ``commit`` (the hot path, with its measurements), ``reads``,
-``work``, ``processes``, ``records``; all share one ``database.Database``, which owns the connections. The schema is
-``store.schema``; the statements here are written for SQLite and run by the driver.
+``work``, ``processes``, ``records``, ``outputs``; all share one ``database.Database``, which owns the connections. The
+schema is ``store.schema``; the statements here are written for SQLite and run by the driver.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from durable_nb.store.blobs import DEFAULT_BLOB_LIMIT
 from durable_nb.store.sqlite.address import parse_url
 from durable_nb.store.sqlite.commit import CommitPath
 from durable_nb.store.sqlite.database import Database
+from durable_nb.store.sqlite.drives import warn_of_network_drive
+from durable_nb.store.sqlite.outputs import Outputs
 from durable_nb.store.sqlite.processes import ProcessTable
 from durable_nb.store.sqlite.reads import RunReads
 from durable_nb.store.sqlite.records import Records
 from durable_nb.store.sqlite.work import WorkReads
 
 
-class SqliteStore(CommitPath, RunReads, WorkReads, ProcessTable, Records):
+class SqliteStore(CommitPath, RunReads, WorkReads, ProcessTable, Records, Outputs):
     """``protocol.Store`` on an SQLite file.
 
     Parameters
@@ -37,6 +39,11 @@ class SqliteStore(CommitPath, RunReads, WorkReads, ProcessTable, Records):
     ------
     StoreUrlError, StoreReadOnlyError, StoreLockedError, StoreFullError, StoreCorruptedError, StoreVersionError
         The file cannot be opened or made; the message says how to help.
+
+    Warns
+    -----
+    NetworkDriveWarning
+        The file is on a network drive.
     """
 
     def __init__(
@@ -57,6 +64,7 @@ class SqliteStore(CommitPath, RunReads, WorkReads, ProcessTable, Records):
             readers=readers,
             max_page_count=max_page_count,
         )
+        warn_of_network_drive(address.path)
         CommitPath.__init__(self, database, int(address.options.get("blob_limit", blob_limit)))
         ProcessTable.__init__(self, database)
 
@@ -64,6 +72,9 @@ class SqliteStore(CommitPath, RunReads, WorkReads, ProcessTable, Records):
         """Let the file grow to ``count`` pages of 4 KiB and no further; 0 takes the limit away."""
         with self._database.lock:
             self._database.limit_pages(count)
+
+    def is_gone(self) -> bool:
+        return self._database.is_gone
 
     def close(self) -> None:
         self._database.close()

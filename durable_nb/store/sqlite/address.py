@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from difflib import get_close_matches
 from typing import NamedTuple
 
 from durable_nb.errors import StoreReadOnlyError, StoreUrlError
+from durable_nb.model.spelling import nearest
 
 _SCHEMES = ("sqlite", "sqlite+pysqlite")
 _OPTIONS = {"busy_timeout": float, "blob_limit": int}
@@ -55,8 +55,8 @@ def _options(url: str, query: str) -> dict[str, float | int]:
 
     for name, text in parse_qsl(query, keep_blank_values=True):
         if name not in _OPTIONS:
-            close = get_close_matches(name, _OPTIONS, 1)
-            hint = f"did you mean {close[0]}?" if close else f"known options: {', '.join(_OPTIONS)}"
+            close = nearest(name, _OPTIONS)
+            hint = f"did you mean {close}?" if close else f"known options: {', '.join(_OPTIONS)}"
             raise StoreUrlError(f"unknown option {name!r} in {url!r}", fix=hint)
         try:
             options[name] = _OPTIONS[name](text)

@@ -86,8 +86,7 @@ class CommitPath:
         database = self._database
         committing = False
         with database.lock:
-            if database.closed:
-                raise database.closed_error()
+            database.check_writable()
             cursor = database.cursor
             try:
                 cursor.execute("BEGIN IMMEDIATE")

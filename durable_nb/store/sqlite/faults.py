@@ -14,10 +14,13 @@ from durable_nb.errors import (
     StoreFullError,
     StoreLockedError,
     StoreReadOnlyError,
+    StoreValueError,
 )
 
 # Primary result codes (sqlite.org/rescode.html).
-_PERM, _BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 3, 5, 6, 8, 10, 11, 13, 14, 26
+_PERM, _BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _TOOBIG, _NOTADB = (
+    3, 5, 6, 8, 10, 11, 13, 14, 18, 26,
+)  # fmt: skip
 _CONSTRAINT_PRIMARYKEY, _CONSTRAINT_UNIQUE, _CONSTRAINT_ROWID = 1555, 2067, 2579
 # Extended codes of I/O errors that happen while something is being made larger or written out.
 _IOERR_WRITES = frozenset(
@@ -67,6 +70,12 @@ def store_error(error: sqlite3.Error, path: str, *, committing: bool = False) ->
             f"the file is damaged or is no durable_nb store ({error})",
             where=path,
             fix="restore it from a backup, or move it away and start with a new store",
+        )
+    if primary == _TOOBIG:
+        return StoreValueError(
+            f"a value is larger than SQLite can hold ({error})",
+            where=path,
+            fix="keep it in a file, and pass the file's name; a gigabyte is the most that one value may have",
         )
     result = StoreError(f"SQLite failed: {error} (code {code})", where=path)
     if primary == _IOERR:

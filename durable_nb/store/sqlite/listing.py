@@ -33,6 +33,14 @@ def listing_statement(query: RunFilter, columns: str, last_start_time: int | Non
         statement = statement.where(runs.c.workflow_type == query.workflow_type)
     if query.statuses:
         statement = statement.where(runs.c.status.in_([int(status) for status in query.statuses]))
+    for column, first, end in (
+        (runs.c.start_time, query.started_from, query.started_before),
+        (runs.c.close_time, query.closed_from, query.closed_before),
+    ):
+        if first or end:
+            statement = statement.where(column >= max(first, 1))  # 0 is "not yet"
+        if end:
+            statement = statement.where(column < end)
     if query.before_run_key:
         if last_start_time is None:
             statement = statement.where(runs.c.run_key < query.before_run_key)

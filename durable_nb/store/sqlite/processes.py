@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from durable_nb.store.sqlite.database import Database
 
 _COLUMNS = "process_key, identity, hostname, pid, started_at, heartbeat_at"
-_ALL = f"SELECT {_COLUMNS} FROM processes ORDER BY process_key"
+_ALL = f"SELECT {_COLUMNS}, metrics FROM processes ORDER BY process_key"
 NEXT_NUMBER = (
     "INSERT INTO counters (name, value) VALUES (?1, ?2) "
     "ON CONFLICT (name) DO UPDATE SET value = value + excluded.value RETURNING value"
@@ -73,9 +73,12 @@ class ProcessTable:
             raise
         return row
 
-    def heartbeat(self, process_key: int, now: int) -> bool:
+    def heartbeat(self, process_key: int, now: int, metrics: str | None = None) -> bool:
         with self._database.writing() as cursor:
-            cursor.execute("UPDATE processes SET heartbeat_at = ? WHERE process_key = ?", (now, process_key))
+            cursor.execute(
+                "UPDATE processes SET heartbeat_at = ?, metrics = ifnull(?, metrics) WHERE process_key = ?",
+                (now, metrics, process_key),
+            )
             return cursor.rowcount == 1
 
     def dead_owners(self, now: int, lease: int) -> list[int]:

@@ -3,11 +3,11 @@
 # ruff: noqa: S608 - texts are put together from constants of this module; values are always bound
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from durable_nb.errors import StoreCorruptedError, StoreError
-from durable_nb.model.enums import WorkflowExecutionStatus
+from durable_nb.model.enums import EventType, WorkflowExecutionStatus
 from durable_nb.model.events import Event, decode_attributes, decode_user_metadata
 from durable_nb.model.records import (
     ActivityRow,
@@ -56,10 +56,23 @@ _ATTEMPTS = (
 )
 _WORKFLOW_TASK = "SELECT task_queue, workflow_type, attempt, owner, visible_at FROM workflow_tasks WHERE run_key = ?"
 _TRANSFERS = "SELECT transfer_id, kind, owner, body FROM transfers WHERE run_key = ? ORDER BY transfer_id"
+_VERSIONS = (
+    "SELECT workflow_type, definition, count(*) FROM runs WHERE namespace = ? AND status = 1 "
+    "AND ? IN ('', workflow_type) GROUP BY workflow_type, definition ORDER BY workflow_type, definition"
+)
+# Event 1 of a run that was made from another names an older run: few have to be searched, and no index is needed.
+_ORIGINS = (
+    "SELECT r.run_key, json_extract(e.attributes, '$.baseRunId'), e.event_id FROM runs AS r "
+    "CROSS JOIN events AS first ON first.run_key = r.run_key AND first.event_id = 1 "
+    "AND json_extract(first.attributes, '$.originalExecutionRunId') <> r.run_id "
+    f"CROSS JOIN events AS e ON e.run_key = r.run_key AND e.event_type = {int(EventType.WORKFLOW_TASK_FAILED)} "
+    "AND json_extract(e.attributes, '$.newRunId') = r.run_id WHERE r.run_key IN ({})"
+)
 _DELETIONS = (
     "DELETE FROM events WHERE run_key = ?",
     "DELETE FROM activities WHERE run_key = ?",
     "DELETE FROM activity_attempts WHERE run_key = ?",
+    "DELETE FROM activity_output WHERE run_key = ?",
     "DELETE FROM workflow_tasks WHERE run_key = ?",
     "DELETE FROM transfers WHERE run_key = ?",
     "DELETE FROM messages WHERE run_key = ?",
@@ -70,6 +83,10 @@ _DELETIONS = (
     "DELETE FROM blob_references WHERE run_key = ?",
     "DELETE FROM runs WHERE run_key = ?",
 )
+
+
+_AT_A_TIME = 500
+"""Values in one statement."""
 
 
 class RunReads:
@@ -130,6 +147,20 @@ class RunReads:
                 "SELECT status, count(*) FROM runs WHERE namespace = ? GROUP BY status ORDER BY status", (namespace,)
             )
             return dict(rows.fetchall())
+
+    def count_versions(self, namespace: str, workflow_type: str = "") -> dict[tuple[str, str], int]:
+        with self._database.reading() as connection:
+            rows = connection.execute(_VERSIONS, (namespace, workflow_type)).fetchall()
+        return {(name, digest): count for name, digest, count in rows}
+
+    def read_origins(self, run_keys: Sequence[int]) -> dict[int, tuple[str, int]]:
+        found: dict[int, tuple[str, int]] = {}
+        with self._database.reading() as connection:
+            for begin in range(0, len(run_keys), _AT_A_TIME):
+                some = run_keys[begin : begin + _AT_A_TIME]
+                rows = connection.execute(_ORIGINS.format(", ".join("?" * len(some))), some).fetchall()
+                found |= {key: (run_id, event_id) for key, run_id, event_id in rows}
+        return found
 
     def delete_run(self, run_key: int) -> None:
         with self._database.writing() as cursor:

@@ -30,11 +30,18 @@ class Records:
     # -- definitions -------------------------------------------------------------------------------------------------
 
     def put_definitions(self, rows: Sequence[DefinitionRow]) -> None:
+        self._insert_definitions(rows, "DO NOTHING")
+
+    def renew_definitions(self, rows: Sequence[DefinitionRow]) -> None:
+        names = _DEFINITION.split(", ")[1:]
+        self._insert_definitions(rows, "DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in names))
+
+    def _insert_definitions(self, rows: Sequence[DefinitionRow], otherwise: str) -> None:
         with self._database.writing() as cursor:
             for row in rows:
                 cursor.execute(
                     f"INSERT INTO definitions ({_DEFINITION}) VALUES (?, ?, ?, ?, ?, ?, ?) "
-                    "ON CONFLICT (digest) DO NOTHING",
+                    f"ON CONFLICT (digest) {otherwise}",
                     (row.digest, row.name, row.kind, row.source, row.origin, row.created_at, row.signature),
                 )
 

@@ -18,7 +18,8 @@ _DUE = "SELECT run_key FROM runs WHERE status = 1 AND wake_at > 0 AND wake_at <=
 _NEXT_WAKE = "SELECT min(wake_at) FROM runs WHERE status = 1 AND wake_at > 0"
 _FREE = "owner IN (SELECT value FROM json_each(?))"
 _WORKFLOW_TASKS = (
-    f"SELECT run_key, task_queue, workflow_type FROM workflow_tasks WHERE {_FREE} AND visible_at <= ? LIMIT ?"
+    "SELECT task.run_key, task.task_queue, task.workflow_type, runs.definition "
+    f"FROM workflow_tasks AS task JOIN runs ON runs.run_key = task.run_key WHERE {_FREE} AND visible_at <= ? LIMIT ?"
 )
 _ACTIVITIES = (
     f"SELECT DISTINCT run_key, task_queue, activity_type FROM activities WHERE {_FREE} AND visible_at <= ? LIMIT ?"
