@@ -8,7 +8,6 @@ code are additions. Running activities is the business of ``worker``; testing th
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -18,11 +17,13 @@ from durable_nb.activity._context import current, current_or_none
 from durable_nb.activity._definition import ActivityDefinition, F, define
 from durable_nb.activity._info import ActivityCancellationDetails, Info
 from durable_nb.activity._logging import LoggerAdapter, logger
+from durable_nb.converter import PayloadConverter
+from durable_nb.metric_meter import MetricMeter
+from durable_nb.model.spelling import nearest
+from durable_nb.policies import Priority, RetryPolicy
 
 if TYPE_CHECKING:
     from durable_nb.client import Client
-    from durable_nb.common import MetricMeter, Priority, RetryPolicy
-    from durable_nb.converter import PayloadConverter
 
 __all__ = [
     "ActivityCancellationDetails",
@@ -112,8 +113,8 @@ def defn(
     unknown = options.keys() - _OPTIONS
     if unknown:
         wrong = min(unknown)
-        near = difflib.get_close_matches(wrong, _OPTIONS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        near = nearest(wrong, _OPTIONS)
+        hint = f"; did you mean {near!r}?" if near else ""
         raise TypeError(f"activity.defn() got an unexpected keyword argument {wrong!r}{hint}")
     given = {key: value for key, value in options.items() if value is not None}
 

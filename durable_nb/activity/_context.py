@@ -110,6 +110,10 @@ class ActivityContext:
     client: Client | None = None
     cancellation_details: ActivityCancellationDetails | None = None
     make_info: Callable[[], Info]
+    record: Callable[[str, str], None] | None = None
+    """Keeps what the attempt prints and logs: stream and text. None where nobody keeps it."""
+    report_progress: Callable[[float, float, str], None] | None = None
+    """Takes steps done, steps in all and a label, as often as wanted. None where nobody is told."""
     _logger_details: Mapping[str, Any] | None = None
 
     def __init__(

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from durable_nb.model.dataclass_like import FrozenDataclassLike
-
-if TYPE_CHECKING:
-    from durable_nb.common import Priority, RetryPolicy
+from durable_nb.policies import Priority, RetryPolicy
 
 
 class Info(FrozenDataclassLike, frozen=True):

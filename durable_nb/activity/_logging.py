@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from durable_nb.activity._context import current_or_none
@@ -35,6 +36,20 @@ class LoggerAdapter(_Adapter):
         self.activity_info_on_message = True
         self.activity_info_on_extra = True
         self.full_activity_info_on_extra = False
+
+    def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
+        """Log as the logger's level allows; inside an activity, its output keeps what is of level INFO or higher."""
+        if self.isEnabledFor(level):
+            super().log(level, msg, *args, **{**kwargs, "stacklevel": kwargs.get("stacklevel", 1) + 1})
+            return
+        context = current_or_none()
+        if level >= logging.INFO and context is not None and context.record is not None:
+            text = str(msg)
+            # As it stands where it does not fit: nobody else is told of a wrong format where the level is off.
+            with suppress(TypeError, ValueError, KeyError):
+                if args:
+                    text = text % (args[0] if len(args) == 1 and isinstance(args[0], Mapping) and args[0] else args)
+            context.record("log", f"{logging.getLevelName(level)} {self.logger.name}: {text}\n")
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         """Message and keyword arguments with the activity's details."""

@@ -10,7 +10,8 @@ from durable_nb.core import requests
 from durable_nb.core.state import ActivityState, ExecutionState
 from durable_nb.core.transition import Transition
 from durable_nb.engine import queries, transfers
-from durable_nb.engine.inputs import ActivityEnded, Query, StartQueued, Update
+from durable_nb.engine.attempt_inputs import ActivityEnded, StartQueued
+from durable_nb.engine.inputs import Query, Update
 from durable_nb.engine.slot import PendingUpdate, RunSlot
 from durable_nb.model.attributes import UpdateOutcome, WorkflowExecutionUpdateAccepted, WorkflowExecutionUpdateCompleted
 from durable_nb.model.enums import WorkflowExecutionStatus
@@ -32,14 +33,20 @@ def release(engine: Engine, slot: RunSlot, step: Step) -> None:
     if state.wake_at:
         engine.on_wake_at(state.wake_at)
     closing = None
+    if tx.attempts:
+        engine.metrics.attempts_ended(tx.attempts)
     if not state.is_open:
         closing = tx.events[-1] if tx.events else None
-        engine.close_index(slot)
+        if closing is not None:
+            engine.metrics.run_ended(state)
+        engine.slots.close(slot)
+        if state.definition:
+            engine.workers.version_left(state)
     engine.watchers.committed(state, closing)
     if slot.updates:
         _answer_updates(engine, slot, tx)
     for transfer_id, kind in tx.transfers.items():
-        engine.spawn(transfers.carry_out(engine, slot.run_key, transfer_id, kind))
+        transfers.begin(engine, slot.run_key, transfer_id, kind)
     if tx.successor is not None:
         _open_successor(engine, tx.successor)
     if not state.is_open:
@@ -56,6 +63,14 @@ def release_unchanged(engine: Engine, slot: RunSlot, step: Step) -> None:
         engine.on_wake_at(state.wake_at)
     if not state.is_open:
         _retire(engine, slot)
+
+
+def acknowledge(step: Step, error: Exception) -> None:
+    """Written while the engine stopped: who asked for it hears so, all that would follow is the next engine's."""
+    for item in step.inputs:
+        if type(item) is not Query:
+            item.succeed()
+        item.fail(error)  # whoever waits for more than the writing
 
 
 def _answer(engine: Engine, slot: RunSlot, step: Step) -> None:
@@ -226,7 +241,7 @@ def _open_successor(engine: Engine, first: Transition) -> None:
     slot.state = first.state
     slot.unsent = list(first.events)
     slot.epoch = engine.epoch
-    engine.adopt_slot(slot)
+    engine.slots.adopt(slot)
     _start_activities(engine, first)
     if first.state.wake_at:
         engine.on_wake_at(first.state.wake_at)
@@ -242,4 +257,4 @@ def _retire(engine: Engine, slot: RunSlot) -> None:
         if slot.port is not None:
             slot.port.evict_run(slot.run_key)
         return
-    engine.drop(slot)
+    engine.slots.drop(slot)

@@ -10,43 +10,37 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import threading
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from itertools import islice
 from typing import Any
 
-from durable_nb.core.loading import load
 from durable_nb.core.transition import Context, Transition
-from durable_nb.engine import effects
+from durable_nb.engine import effects, setbacks
+from durable_nb.engine.attempt_inputs import Release
+from durable_nb.engine.cache import RESTING_RUNS, RunCache
 from durable_nb.engine.clock import Clock
-from durable_nb.engine.inputs import Input, Release, RetryWorkflowTask, Wake
+from durable_nb.engine.identifiers import Identifiers
+from durable_nb.engine.inputs import Input, RetryWorkflowTask, Wake
+from durable_nb.engine.loading import load_slot
+from durable_nb.engine.metrics import EngineMetrics
 from durable_nb.engine.notices import Notice, Notices
+from durable_nb.engine.outputs import Outputs
 from durable_nb.engine.slot import COMMITTING, IDLE, LOADING, RunSlot
 from durable_nb.engine.steps import Step
 from durable_nb.engine.watchers import Watchers
 from durable_nb.engine.workers import WorkerEntry, Workers
-from durable_nb.engine.writer import GroupCommitWriter, InlineWriter
-from durable_nb.errors import EngineStoppedError, StoreError
+from durable_nb.engine.writer import GroupCommitWriter, InlineWriter, Outcome
+from durable_nb.errors import EngineStoppedError, StoreError, StoreValueError
 from durable_nb.model.records import Conflict, Unit
-from durable_nb.service import RPCError, RPCStatusCode
 from durable_nb.store.protocol import Store
 
 logger = logging.getLogger("durable_nb.engine")
-
-RUN_KEY_BLOCK = 1000
-"""Run keys reserved at a time: one small commit for a thousand starts."""
-
-RESTING_RUNS = 200
-"""Cached runs above which those at rest are evicted."""
 
 EVICTION_LOOK = 64
 """Cached runs that are looked at after a commit, besides two for each that it wrote."""
 
 SUGGEST_CONTINUE_AS_NEW = 10_240
-RETRY_AFTER_FAULT = 1.0
-"""Seconds until the engine's own work is tried again after a fault of the store."""
 
 
 class Engine:
@@ -69,15 +63,16 @@ class Engine:
         self.process_key = process_key
         self.identity = identity
         self.max_cached_runs = max_cached_runs
+        self.origins: dict[int, tuple[str, int] | None] = {}
+        """By run key, as far as asked (``finding.read_origins``)."""
         self.suggest_continue_as_new_at = suggest_continue_as_new_at
         self.workers = Workers()
+        self.metrics = EngineMetrics()
         self.notices = Notices()
         self.watchers = Watchers(self)
-        self.slots: OrderedDict[int, RunSlot] = OrderedDict()
-        self.open_runs: dict[tuple[str, str], int] = {}
-        """Run key of each cached open run by (namespace, workflow ID)."""
-        self.run_keys: dict[str, int] = {}
-        """Run key of each cached run by run ID."""
+        self.outputs = Outputs(self)
+        self.slots = RunCache()
+        self.ids = Identifiers(store, clock)
         self.transfers_under_way: set[tuple[int, int]] = set()
         """(run key, transfer id) of what is being told to other runs."""
         self.on_wake_at: Callable[[int], None] = lambda _: None
@@ -85,7 +80,6 @@ class Engine:
         self._contexts: dict[str, Context] = {}
         self._ready: deque[RunSlot] = deque()
         self._drain_scheduled = False
-        self._keys = iter(range(0))
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stopped = False
         self._in_flight = 0
@@ -110,27 +104,17 @@ class Engine:
                 self.process_key,
                 self.identity,
                 lambda queue, kind: lease(namespace, queue, kind),
-                self.new_run_key,
-                self.new_run_id,
+                self.ids.new_run_key,
+                self.ids.new_run_id,
                 self.suggest_continue_as_new_at,
             )
         return context
 
-    def new_run_key(self) -> int:
-        """A run key that nobody else has or will have."""
-        key = next(self._keys, None)
-        if key is None:
-            self._keys = iter(self.store.reserve_run_keys(RUN_KEY_BLOCK))
-            key = next(self._keys)
-        return key
-
-    def new_run_id(self) -> str:
-        """A UUID of version 7: ordered by time, which keeps the index of run IDs dense."""
-        random = int.from_bytes(os.urandom(10), "big")
-        value = (self.clock.now() // 1000 & (1 << 48) - 1) << 80 | random
-        text = f"{value:032x}"
-        variant = "89ab"[random >> 62 & 3]
-        return f"{text[:8]}-{text[8:12]}-7{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
+    def suggest_continue_as_new_from(self, events: int) -> None:
+        """Change the history length at which continue-as-new is suggested."""
+        self.suggest_continue_as_new_at = events
+        for context in self._contexts.values():
+            context.suggest_continue_as_new_at = events
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run something beside the steps; the engine keeps it alive and ends it when it stops."""
@@ -175,7 +159,7 @@ class Engine:
     def push(self, run_key: int, item: Input) -> None:
         """Give a run something to take in."""
         if self._stopped:
-            item.fail(EngineStoppedError("the engine is stopped", fix="connect again"))
+            item.fail(_stopped())
             return
         slot = self.slots.get(run_key)
         if slot is None:
@@ -195,19 +179,13 @@ class Engine:
         slot.epoch = self.epoch
         slot.inputs.extend(inputs)
         slot.queued = True
-        self.slots[state.run_key] = slot
-        self._index(slot)
+        self.slots.adopt(slot)
         self._ready.append(slot)
         self._schedule_drain()
 
     def push_later(self, run_key: int, item: Input) -> None:
         """``push`` at the next turn of the loop, when what is being released now is complete."""
         self.loop.call_soon(self.push, run_key, item)
-
-    def adopt_slot(self, slot: RunSlot) -> None:
-        """Cache a run whose state is at hand."""
-        self.slots[slot.run_key] = slot
-        self._index(slot)
 
     def wake(self, run_key: int) -> None:
         """Look at a run."""
@@ -219,6 +197,11 @@ class Engine:
         if slot is not None and slot.open_task is None:
             slot.reload = True
         self.push(run_key, RetryWorkflowTask())
+
+    def versions_in_memory(self) -> set[str]:
+        """Digests that open runs in memory are pinned to, also where that is not stored yet."""
+        states = (slot.state for slot in self.slots.values())
+        return {state.definition for state in states if state is not None and state.is_open}
 
     def release_worker(self, entry: WorkerEntry) -> None:
         """A worker left: its runs and its waiting attempts are for others."""
@@ -236,51 +219,6 @@ class Engine:
         self._contexts.clear()
         for slot in self.slots.values():
             slot.reload = True
-
-    def _index(self, slot: RunSlot) -> None:
-        state = slot.state
-        if state is None:
-            return
-        self.run_keys[state.run_id] = slot.run_key
-        if state.is_open:
-            self.open_runs[state.namespace, state.workflow_id] = slot.run_key
-
-    def unindex(self, slot: RunSlot) -> None:
-        """Forget the ids of a run that is closed or no longer cached."""
-        state = slot.state
-        if state is None:
-            return
-        self.run_keys.pop(state.run_id, None)
-        self.close_index(slot)
-
-    def close_index(self, slot: RunSlot) -> None:
-        """The run is closed: its workflow ID is free."""
-        state = slot.state
-        if state is not None and self.open_runs.get((state.namespace, state.workflow_id)) == slot.run_key:
-            del self.open_runs[state.namespace, state.workflow_id]
-
-    def drop(self, slot: RunSlot) -> None:
-        """Stop caching a run; whatever waits in it must be gone."""
-        self.unindex(slot)
-        slot.forget()
-        self.slots.pop(slot.run_key, None)
-
-    def _shrink(self, look: int) -> None:
-        """Evict runs that were not touched for the longest time.
-
-        A run at rest with a short history goes early: to replay it costs less than to keep it, and ten thousand
-        sleeping runs must not fill the memory. Others go when there are more than ``max_cached_runs``. What is busy
-        is moved to the end, so that a look stays short.
-        """
-        slots = self.slots
-        for slot in list(islice(slots.values(), look)):
-            count = len(slots)
-            if count <= RESTING_RUNS:
-                return
-            if slot.is_busy or not (count > self.max_cached_runs or slot.is_at_rest):
-                slots.move_to_end(slot.run_key)
-            else:
-                self.drop(slot)
 
     # -- the drain -------------------------------------------------------------------------------------------------
 
@@ -301,7 +239,7 @@ class Engine:
                 continue
             if self._needs_loading(slot):
                 slot.phase = LOADING
-                self.spawn(self._load(slot))
+                self.spawn(load_slot(self, slot))
                 continue
             self._step(slot, batch)
         if batch:
@@ -334,8 +272,7 @@ class Engine:
         if not self._is_current(slot):
             slot.reload = True
         if slot.reload or (port is not None and state.is_open and self._lost_instance(slot, port)):
-            self.unindex(slot)
-            slot.forget()
+            self.slots.forget(slot)
             return True
         return False
 
@@ -354,8 +291,7 @@ class Engine:
             step.run()
             unit = None if tx.is_empty else _unit_of(tx)
         except Exception as error:
-            logger.exception("a step of run %s failed", state.run_id)
-            self._abandon(slot, step, error)
+            setbacks.isolate(self, slot, step, error)
             return
         if step.queries:
             # A step with queries and changes answers after its commit: an answer must not tell what may yet be lost.
@@ -366,47 +302,8 @@ class Engine:
         slot.phase = COMMITTING
         batch.append((unit, (slot, step)))
 
-    def _abandon(self, slot: RunSlot, step: Step, error: Exception) -> None:
-        fault = RPCError(f"the engine failed on this run: {error}", RPCStatusCode.INTERNAL)
-        fault.__cause__ = error
-        for item in [*step.inputs, *step.queries, *slot.inputs]:
-            item.fail(fault)
-        slot.inputs.clear()
-        effects.give_back_slots(self, step.tx)
-        self.unindex(slot)
-        slot.forget()
-
-    async def _load(self, slot: RunSlot) -> None:
-        try:
-            loaded = await self.read(self.store.load_run, slot.run_key)
-            if loaded is not None:
-                slot.state = load(loaded)
-                slot.unsent = loaded.events
-        except StoreError as error:
-            self._fault(error)
-            slot.phase = IDLE
-            self._refuse_callers(slot, error)
-            if slot.inputs:
-                self.loop.call_later(RETRY_AFTER_FAULT, self._requeue, slot)
-            return
-        except Exception as error:
-            logger.exception("run %s cannot be loaded", slot.run_key)
-            slot.phase = IDLE
-            fault = RPCError(f"this run cannot be loaded: {error}", RPCStatusCode.DATA_LOSS)
-            while slot.inputs:
-                slot.inputs.popleft().fail(fault)
-            self.slots.pop(slot.run_key, None)
-            return
-        slot.phase = IDLE
-        if slot.state is None:
-            while slot.inputs:
-                slot.inputs.popleft().fail(RPCError("workflow execution not found", RPCStatusCode.NOT_FOUND))
-            self.slots.pop(slot.run_key, None)
-            return
-        self._index(slot)
-        self._requeue(slot)
-
-    def _requeue(self, slot: RunSlot) -> None:
+    def requeue(self, slot: RunSlot) -> None:
+        """Let a run that has something to take in have its turn."""
         if not slot.queued and slot.phase == IDLE and not self._stopped:
             slot.queued = True
             self._ready.append(slot)
@@ -423,71 +320,62 @@ class Engine:
 
     # -- after the commit ------------------------------------------------------------------------------------------
 
-    def _committed(self, tokens: Sequence[Any], answer: list[Conflict | None] | Exception) -> None:
+    def _committed(self, tokens: Sequence[Any], answer: Sequence[Outcome]) -> None:
         self._in_flight -= len(tokens)
-        if isinstance(answer, Exception):
-            for slot, step in tokens:
-                self._not_written(slot, step, answer)
-            self._fault(answer)
-        else:
-            for (slot, step), conflict in zip(tokens, answer, strict=True):
-                slot.phase = IDLE
-                if conflict is None:
-                    effects.release(self, slot, step)
-                else:
-                    self._lost_race(slot, step, conflict)
-                if slot.inputs:
-                    self._requeue(slot)
-        if len(self.slots) > RESTING_RUNS:
-            self._shrink(2 * len(tokens) + EVICTION_LOOK)
-
-    def _lost_race(self, slot: RunSlot, step: Step, conflict: Conflict) -> None:
-        """Another process was faster: decide again on what it left."""
-        effects.give_back_slots(self, step.tx)
-        self.unindex(slot)
-        if step.tx.expected_version == 0:
-            slot.forget()
-            self.slots.pop(slot.run_key, None)
-            for item in step.inputs:
-                item.result = conflict
-                item.succeed()
+        if self._stopped:
+            self._acknowledge(tokens, answer)
             return
-        slot.forget()
-        slot.inputs.extendleft(reversed(step.inputs))
-        self._requeue(slot)
+        fault: Exception | None = None
+        for (slot, step), outcome in zip(tokens, answer, strict=True):
+            slot.phase = IDLE
+            if outcome is None:
+                effects.release(self, slot, step)
+            elif isinstance(outcome, Conflict):
+                setbacks.lose_race(self, slot, step, outcome)
+            elif isinstance(outcome, StoreError) and not isinstance(outcome, StoreValueError):
+                fault = outcome
+                setbacks.repeat_later(self, slot, step, outcome)
+                continue
+            else:
+                setbacks.isolate(self, slot, step, outcome)
+            if slot.inputs:
+                self.requeue(slot)
+        if fault is not None:
+            self.fault(fault)
+        if len(self.slots) > RESTING_RUNS:
+            self.metrics.evictions += self.slots.shrink(2 * len(tokens) + EVICTION_LOOK, self.max_cached_runs)
 
-    def _not_written(self, slot: RunSlot, step: Step, error: Exception) -> None:
-        """The store failed: callers hear of it, the engine's own work is kept and repeated."""
-        effects.give_back_slots(self, step.tx)
-        slot.phase = IDLE
-        self.unindex(slot)
-        slot.forget()
-        slot.inputs.extendleft(reversed(step.inputs))
-        self._refuse_callers(slot, error)
-        if step.tx.expected_version == 0:
-            self.slots.pop(slot.run_key, None)
-        elif slot.inputs:
-            self.loop.call_later(RETRY_AFTER_FAULT, self._requeue, slot)
+    def _acknowledge(self, tokens: Sequence[Any], answer: Sequence[Outcome]) -> None:
+        error = _stopped()
+        for (_, step), outcome in zip(tokens, answer, strict=True):
+            if outcome is None:
+                effects.acknowledge(step, error)
+            else:
+                for item in step.inputs:
+                    item.fail(error)
 
-    def _refuse_callers(self, slot: RunSlot, error: Exception) -> None:
-        kept = [item for item in slot.inputs if item.future is None]
-        for item in slot.inputs:
-            if item.future is not None:
-                item.fail(error)
-        slot.inputs.clear()
-        slot.inputs.extend(kept)
-
-    def _fault(self, error: Exception) -> None:
+    def fault(self, error: Exception) -> None:
+        """Count a fault of the store and tell of it."""
+        self.metrics.faults += 1
         self.notices.tell(Notice("store_fault", str(error)))
+
+    def queue_depths(self) -> dict[str, int]:
+        """Runs that wait for a step, units that wait for their commit, inputs that wait in runs."""
+        return {
+            "ready": len(self._ready),
+            "commit": self._in_flight,
+            "inputs": sum(len(slot.inputs) for slot in self.slots.values()),
+        }
 
     # -- the end ---------------------------------------------------------------------------------------------------
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nothing goes on by itself: no step, no commit, no workflow task held, no attempt running."""
+        """Whether nothing goes on by itself: no step, commit, transfer, held workflow task or running attempt."""
         return not (
             self._in_flight
             or self._ready
+            or self.transfers_under_way
             or any(entry.running for entry in self.workers.entries)
             or any(
                 slot.is_busy and (slot.inputs or slot.open_task or slot.phase != IDLE) for slot in self.slots.values()
@@ -495,9 +383,14 @@ class Engine:
         )
 
     async def settle(self) -> None:
-        """Wait until no step is ready and nothing is being read or written."""
-        while self._in_flight or self._ready or any(slot.phase != IDLE for slot in self.slots.values()):  # noqa: ASYNC110
-            await asyncio.sleep(0)  # Only tests wait here; a signal would cost every commit something.
+        """Wait until no step is ready, nothing is being read or written, and runs have nothing to tell each other."""
+        while (  # noqa: ASYNC110 - only tests wait here; a signal would cost every commit something
+            self._in_flight
+            or self._ready
+            or self.transfers_under_way
+            or any(slot.phase != IDLE for slot in self.slots.values())
+        ):
+            await asyncio.sleep(0)
 
     def stop(self) -> None:
         """Write what was decided, then take no more work. What waits is refused; it was not acknowledged."""
@@ -507,13 +400,18 @@ class Engine:
         for task in list(self._tasks):
             task.cancel()
         self.writer.close()
-        error = EngineStoppedError("the engine is stopped", fix="connect again")
+        self.outputs.stop()
+        error = _stopped()
         for slot in list(self.slots.values()):
             for item in slot.inputs:
                 item.fail(error)
             slot.forget()
         self.watchers.fail(error)
         self.slots.clear()
+
+
+def _stopped() -> EngineStoppedError:
+    return EngineStoppedError("the engine is stopped", fix="connect again")
 
 
 def _unit_of(tx: Transition) -> Unit:

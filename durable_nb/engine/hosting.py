@@ -14,6 +14,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from durable_nb.engine.clock import Clock, ManualClock, SkippingClock, SystemClock
@@ -24,7 +25,7 @@ from durable_nb.engine.notices import Listener
 from durable_nb.engine.ports import WorkerPort
 from durable_nb.engine.upkeep import Upkeep
 from durable_nb.engine.writer import WriterStats
-from durable_nb.errors import EngineStoppedError
+from durable_nb.errors import EngineStoppedError, StoreError
 from durable_nb.store import open_store
 from durable_nb.store.protocol import Store
 
@@ -98,6 +99,11 @@ class EngineHandle:
             raise EngineStoppedError("the engine is stopped", fix="connect again")
         return function(*args)
 
+    def suggest_continue_as_new_at(self, events: int) -> None:
+        """Suggest continue-as-new from so many events on, unless the environment says otherwise."""
+        if not os.environ.get(SUGGEST_VARIABLE):
+            self.call_soon(self.engine.suggest_continue_as_new_from, events)
+
     # -- workers ---------------------------------------------------------------------------------------------------
 
     def register_worker(self, port: WorkerPort) -> None:
@@ -117,7 +123,8 @@ class EngineHandle:
             state = slot.state
             if state is None or not state.is_open:
                 continue
-            if state.started.task_queue == port.task_queue and port.serves_workflow(state.started.workflow_type):
+            started = state.started
+            if started.task_queue == port.task_queue and port.serves_workflow(started.workflow_type, state.definition):
                 self.engine.retry_workflow_task(slot.run_key)
         self.upkeep.look()
 
@@ -169,7 +176,8 @@ class EngineHandle:
     def _shut(self) -> None:
         self.engine.stop()
         try:
-            self.store.unregister_process(self.process_key)
+            with suppress(StoreError):  # Others will find out that this process has gone.
+                self.store.unregister_process(self.process_key)
         finally:
             self.store.close()
 
@@ -204,11 +212,16 @@ def open_engine(
     with _lock:
         known = _handles.get(key) if shared else None
     if known is not None and not known.is_closed and not known.loop.is_closed():
-        return known
+        if not known.store.is_gone():
+            return known
+        known.close()
     store = open_store(url, **store_options)
-    handle = (
-        _on_thread(store, clock or SystemClock()) if own_thread else _on_loop(store, running, clock or SystemClock())
-    )
+    make = _on_thread if own_thread else _on_loop
+    try:
+        handle = make(store, clock or SystemClock())
+    except BaseException:
+        store.close()
+        raise
     if shared:
         handle._key = key
         with _lock:
@@ -216,9 +229,8 @@ def open_engine(
     return handle
 
 
-def _on_loop(store: Store, loop: asyncio.AbstractEventLoop | None, clock: Clock) -> EngineHandle:
-    assert loop is not None  # noqa: S101 - checked by open_engine
-    handle = EngineHandle(store, loop, clock, None)
+def _on_loop(store: Store, clock: Clock) -> EngineHandle:
+    handle = EngineHandle(store, asyncio.get_running_loop(), clock, None)
     handle.start()
     handle.engine.spawn(_close_with_loop(handle))
     return handle
@@ -236,7 +248,11 @@ def _on_thread(store: Store, clock: Clock) -> EngineHandle:
     loop = asyncio.new_event_loop()
     started = threading.Event()
     thread = threading.Thread(target=_run_loop, args=(loop, started), name="durable-engine", daemon=True)
-    handle = EngineHandle(store, loop, clock, thread)
+    try:
+        handle = EngineHandle(store, loop, clock, thread)
+    except BaseException:
+        loop.close()
+        raise
     loop.call_soon(handle.start)
     loop.call_soon(started.set)
     thread.start()
@@ -248,11 +264,23 @@ def _on_thread(store: Store, clock: Clock) -> EngineHandle:
 def _run_loop(loop: asyncio.AbstractEventLoop, started: threading.Event) -> None:
     asyncio.set_event_loop(loop)
     try:
-        loop.run_forever()
+        _run_until_stopped(loop)
     finally:
         started.set()
         _end_tasks(loop)
         loop.close()
+
+
+def _run_until_stopped(loop: asyncio.AbstractEventLoop) -> None:
+    while True:
+        try:
+            loop.run_forever()
+        except (SystemExit, KeyboardInterrupt):
+            # asyncio ends a loop by these two, whatever task they come from. No program hangs on this one, but other
+            # people's work does: whoever awaits the task gets the error, and what else was ready is still there.
+            logger.exception("a task on the engine's loop asked for the end of the process; the engine goes on")
+        else:
+            return
 
 
 def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:

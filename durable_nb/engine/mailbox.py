@@ -35,7 +35,6 @@ class _Reply(msgspec.Struct, omit_defaults=True):
 
 
 _encoder = msgspec.json.Encoder()
-_reply_decoder = msgspec.json.Decoder(_Reply)
 
 
 def has_company(engine: Engine) -> bool:
@@ -63,7 +62,7 @@ async def _ask(engine: Engine, run_key: int, kind: str, body: bytes) -> _Reply:
         while engine.loop.time() < deadline:
             answer = store.read_reply(number)
             if answer is not None:
-                reply = _reply_decoder.decode(answer)
+                reply = msgspec.json.decode(answer, type=_Reply)
                 if reply.error:
                     raise RPCError(reply.error, RPCStatusCode(reply.status))
                 return reply

@@ -13,7 +13,7 @@ logger = logging.getLogger("durable_nb.engine")
 
 
 class Notice(msgspec.Struct):
-    """``kind`` is workflow_task_failed, definition_missing, store_fault or lease_lost."""
+    """``kind`` is workflow_task_failed, definition_missing, answered_by_other_code, store_fault or lease_lost."""
 
     kind: str
     message: str
@@ -22,6 +22,8 @@ class Notice(msgspec.Struct):
     workflow_type: str = ""
     attempt: int = 0
     failure: Failure | None = None
+    definition: str = ""
+    """Digest of the version that is missing, where the workflow type itself is not."""
 
 
 Listener = Callable[[Notice], None]

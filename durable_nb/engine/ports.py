@@ -32,15 +32,19 @@ class WorkerPort(Protocol):
     task_queue: str
     identity: str
 
-    def serves_workflow(self, workflow_type: str) -> bool: ...
+    def serves_workflow(self, workflow_type: str, digest: str = "") -> bool:
+        """Whether a run pinned to the version ``digest`` of a definition may go on here; "" for one not pinned yet."""
 
     def serves_activity(self, activity_type: str) -> bool: ...
 
-    def has_workflow(self, workflow_type: str) -> bool:
-        """Whether the definition itself is registered; of several ports on a queue such a one is preferred."""
+    def has_workflow(self, workflow_type: str, digest: str = "") -> bool:
+        """Whether the very version is registered; of several ports on a queue such a one is preferred."""
 
     def definition_digest(self, workflow_type: str) -> str:
-        """Digest of the definition's stored source; "" when it is not known."""
+        """Digest of the version that new runs are pinned to; "" when its source is not known."""
+
+    async def recall_workflow(self, workflow_type: str, digest: str) -> str:
+        """Get ready to look back at closed runs of a version that is not served; why that cannot be, "" if it can."""
 
     def has_activity(self, activity_type: str) -> bool: ...
 
@@ -57,6 +61,9 @@ class WorkerPort(Protocol):
 
     def evict_run(self, run_key: int) -> None:
         """Forget the run's instance."""
+
+    def version_left(self, workflow_type: str, digest: str) -> None:
+        """A run that was pinned to this version is closed: it may have been the last one."""
 
     def free_activity_slots(self) -> int: ...
 

@@ -45,6 +45,7 @@ class RunSlot:
     """
 
     __slots__ = (
+        "careful",
         "epoch",
         "inputs",
         "open_task",
@@ -52,6 +53,7 @@ class RunSlot:
         "phase",
         "port",
         "queued",
+        "refusal",
         "rejections",
         "reload",
         "run_key",
@@ -75,6 +77,10 @@ class RunSlot:
         """The engine's epoch in which the cached state was last known to be the stored one."""
         self.reload = False
         """The cached instance can no longer be trusted: load and replay before the next step."""
+        self.careful = False
+        """A step could not be written: take in one input at a time until the one is found that is the reason."""
+        self.refusal: Exception | None = None
+        """Why a step that ran workflow code could not be written: the next workflow task fails with it instead."""
         self.opening: Transition | None = None
         """First transition of a run that is not stored yet."""
 
@@ -91,8 +97,10 @@ class RunSlot:
 
     def offered_updates(self) -> list[UpdateRequest]:
         """Admitted updates that are not accepted yet: they go to workflow code with its next task."""
-        accepted = self.state.updates if self.state else {}
-        return [p.request for i, p in self.updates.items() if p.request is not None and i not in accepted]
+        state = self.state
+        accepted = state.updates if state else {}
+        offered = [p.request for i, p in self.updates.items() if p.request is not None and i not in accepted]
+        return [*state.admitted.values(), *offered] if state and state.admitted else offered
 
     def forget(self) -> None:
         """Drop what is cached of the run; the next step loads it again."""

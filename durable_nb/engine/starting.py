@@ -20,6 +20,10 @@ class Inserted(Input):
 
     __slots__ = ()
 
+    def conflict(self, conflict: Conflict) -> None:
+        self.result = conflict
+        self.succeed()
+
 
 async def insert(engine: Engine, tx: Transition, inputs: Sequence[Input] = ()) -> Conflict | None:
     """Store a new run and begin to work on it; the conflict when its workflow ID is taken."""
@@ -33,8 +37,10 @@ async def reuse_refusal(
     engine: Engine, namespace: str, workflow_id: str, policy: WorkflowIDReusePolicy
 ) -> RunRow | None:
     """The run that forbids to use the workflow ID again; None when it may be used."""
+    if policy is WorkflowIDReusePolicy.ALLOW_DUPLICATE:
+        return None
     row: RunRow | None = await engine.read(engine.store.find_run, namespace, workflow_id)
-    if row is None or policy is WorkflowIDReusePolicy.ALLOW_DUPLICATE:
+    if row is None:
         return None
     if policy is WorkflowIDReusePolicy.REJECT_DUPLICATE:
         return row

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
 from durable_nb.core import deadlines, workflow_tasks
+from durable_nb.core.machines import update
 from durable_nb.core.transition import Transition
 from durable_nb.core.workflow_tasks import OpenTask
-from durable_nb.engine.inputs import Input, Query, TaskEnded
+from durable_nb.engine.branch_inputs import EndByBranch
+from durable_nb.engine.inputs import Input, Query, TaskEnded, Wake
 from durable_nb.engine.notices import Notice
 from durable_nb.engine.ports import TaskResult, WorkerPort
 from durable_nb.engine.slot import RunSlot
@@ -22,6 +25,7 @@ from durable_nb.model.commands import WorkflowTaskCompletion, WorkflowTaskFailur
 from durable_nb.model.enums import WorkflowTaskFailedCause
 from durable_nb.model.events import Event
 from durable_nb.model.failure import Failure
+from durable_nb.model.storable import as_text
 from durable_nb.model.tasks import UpdateRequest, WorkflowTask
 from durable_nb.service import RPCError
 
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
 class Step:
     """The run of one step: the transition, and how far its events were shown to workflow code."""
 
-    __slots__ = ("engine", "inputs", "queries", "sent", "slot", "tx")
+    __slots__ = ("ended_task", "engine", "inputs", "queries", "sent", "slot", "tx")
 
     def __init__(self, engine: Engine, slot: RunSlot, tx: Transition) -> None:
         self.engine = engine
@@ -42,6 +46,8 @@ class Step:
         self.queries: list[Query] = []
         self.sent = -1
         """Number of the transition's events that the instance has seen; -1 while it saw none."""
+        self.ended_task = False
+        """Whether commands of workflow code are part of what is to be written."""
 
     def run(self) -> None:
         """Decide everything that can be decided now."""
@@ -54,6 +60,9 @@ class Step:
             deadlines.fire(tx)
         while slot.inputs:
             self._take(slot.inputs.popleft())
+            if slot.careful:
+                slot.careful = bool(slot.inputs)
+                break
         while slot.open_task is None and state.is_open and self._serve():
             pass
         if self.sent >= 0:
@@ -67,6 +76,9 @@ class Step:
             return
         if type(item) is TaskEnded:
             self._end_held(item)
+            return
+        if type(item) is EndByBranch and any(type(other) is not EndByBranch for other in self.slot.inputs):
+            self.slot.inputs.append(item)  # What came together with it is heard first, and so goes over to the new run.
             return
         try:
             item.apply(self.tx, self.slot)
@@ -85,12 +97,16 @@ class Step:
         """Run the open workflow task if this process has the definition; True when another can begin at once."""
         slot, tx = self.slot, self.tx
         state = tx.state
-        updates = slot.offered_updates() if slot.updates else []
+        updates = slot.offered_updates() if slot.updates or state.admitted else []
         begins = workflow_tasks.can_begin(state, tx.now)
         if not begins and not (updates and workflow_tasks.can_begin_speculative(state)):
             return False
+        if slot.port is not None and not slot.port.holds_run(slot.run_key):
+            # Its instance was let go after its last task, so this one needs the whole history: in the next step.
+            slot.inputs.append(Wake())
+            return False
         started = state.started
-        port = self.engine.workers.for_workflow(state.namespace, started.task_queue, started.workflow_type)
+        port = self.engine.workers.for_run(state)
         if port is None:
             return False
         if not state.definition:
@@ -99,10 +115,19 @@ class Step:
         open_task = workflow_tasks.begin(tx, speculative=not begins)
         task = self._task(open_task, updates)
         slot.port = port
+        if slot.refusal is not None:
+            refusal, slot.refusal = slot.refusal, None
+            self._end(open_task, _unwritable(refusal))
+            return False
+        began = perf_counter_ns()
         try:
             result = port.run_workflow_task(slot.run_key, task)
         except Exception as error:
             result = _worker_fault(error)
+        metrics = self.engine.metrics
+        metrics.task_latency.record(perf_counter_ns() - began)
+        if task.events[0].event_id == 1:
+            metrics.ran_from_the_beginning(task, perf_counter_ns() - began)
         if isinstance(result, WorkflowTaskCompletion | WorkflowTaskFailure):
             self._end(open_task, result)
             return workflow_tasks.can_begin(state, tx.now)
@@ -157,9 +182,13 @@ class Step:
         before = len(tx.events)
         failure: WorkflowTaskFailure | None
         if type(result) is WorkflowTaskCompletion:
+            self.ended_task = True
             failure = workflow_tasks.complete(tx, open_task, result)
             if result.rejected_updates:
                 for update_id, reason in result.rejected_updates.items():
+                    if update_id in tx.state.admitted:
+                        update.forget(tx.state, update_id)
+                        tx.touched = True
                     rejected = slot.updates.pop(update_id, None)
                     if rejected is not None:
                         slot.rejections.append((rejected, reason))
@@ -168,6 +197,7 @@ class Step:
             workflow_tasks.fail(tx, open_task, result)  # type: ignore[arg-type]
         self.sent = sent if len(tx.events) > before else before
         if failure is not None:
+            self.engine.metrics.task_failures += 1
             slot.reload = True
             self._tell(open_task, failure)
 
@@ -176,11 +206,13 @@ class Step:
             return
         state = self.tx.state
         reason = failure.failure
+        info = reason.application_failure_info
+        kind = f"{info.type}: " if info is not None and info.type else ""  # "'rate'" alone says little of a KeyError.
         self.engine.notices.tell(
             Notice(
                 "workflow_task_failed",
                 f"workflow task of {state.started.workflow_type} {state.workflow_id!r} failed "
-                f"(attempt {open_task.attempt}): {reason.message}",
+                f"(attempt {open_task.attempt}): {kind}{reason.message}",
                 state.workflow_id,
                 state.run_id,
                 state.started.workflow_type,
@@ -194,6 +226,14 @@ def _worker_fault(error: Exception) -> WorkflowTaskFailure:
     return WorkflowTaskFailure(
         WorkflowTaskFailedCause.WORKFLOW_WORKER_UNHANDLED_FAILURE,
         Failure(message=f"the worker raised {type(error).__name__}: {error}", source="durable_nb"),
+    )
+
+
+def _unwritable(error: Exception) -> WorkflowTaskFailure:
+    message = f"what the workflow asked for cannot be written: {type(error).__name__}: {error}"
+    return WorkflowTaskFailure(
+        WorkflowTaskFailedCause.WORKFLOW_WORKER_UNHANDLED_FAILURE,
+        Failure(message=as_text(message), source="durable_nb"),
     )
 
 

@@ -16,21 +16,17 @@ from durable_nb.core import others
 from durable_nb.core.closing import CLOSE_CHILD, NOTIFY_PARENT
 from durable_nb.core.commands import CANCEL_EXTERNAL, SIGNAL_EXTERNAL, START_CHILD
 from durable_nb.core.start import start_child
-from durable_nb.core.state import ChildState, ExecutionState
-from durable_nb.engine.inputs import (
-    CancelRequest,
-    ChildClosed,
-    ChildStarted,
-    Describe,
-    ExternalDelivered,
-    Signal,
-    Terminate,
-    TransferDone,
-)
+from durable_nb.core.state import JOIN_CHILD, ChildState, ExecutionState
+from durable_nb.engine.inputs import CancelRequest, Describe, Signal, Terminate
 from durable_nb.engine.slot import RunSlot
 from durable_nb.engine.starting import insert, reuse_refusal
+from durable_nb.engine.transfer_inputs import ChildClosed, ChildStarted, ExternalDelivered, TransferDone
 from durable_nb.errors import StoreError
-from durable_nb.model.attributes import StartChildWorkflowExecutionInitiated
+from durable_nb.model.attributes import (
+    Attributes,
+    StartChildWorkflowExecutionInitiated,
+    WorkflowExecutionTerminated,
+)
 from durable_nb.model.enums import ParentClosePolicy, WorkflowExecutionStatus, WorkflowIDReusePolicy
 from durable_nb.model.failure import WorkflowExecution
 from durable_nb.model.requests import SignalInput
@@ -42,24 +38,25 @@ if TYPE_CHECKING:
 logger = logging.getLogger("durable_nb.engine")
 
 
-async def carry_out(engine: Engine, run_key: int, transfer_id: int, kind: str, resumed: bool = False) -> None:
-    """Do one transfer and record its answer; a fault of the store leaves the row, and the upkeep tries again.
+def begin(engine: Engine, run_key: int, transfer_id: int, kind: str, resumed: bool = False) -> None:
+    """Do one transfer beside the steps and record its answer; one that is under way is left alone.
 
-    ``resumed``: another process may have done it already, and died before the answer was recorded.
+    A fault of the store leaves the row, and the upkeep tries again. ``resumed``: another process may have done it
+    already, and died before the answer was recorded.
     """
     name = (run_key, transfer_id)
-    if name in engine.transfers_under_way:
-        return
-    engine.transfers_under_way.add(name)
+    if name not in engine.transfers_under_way:
+        engine.transfers_under_way.add(name)
+        engine.spawn(_carry_out(engine, run_key, transfer_id, kind, resumed))
+
+
+async def _carry_out(engine: Engine, run_key: int, transfer_id: int, kind: str, resumed: bool) -> None:
     try:
-        if kind == START_CHILD:
-            await _start_child(engine, run_key, transfer_id, resumed)
-        else:
-            await _KINDS[kind](engine, run_key, transfer_id)
+        await _KINDS[kind](engine, run_key, transfer_id, resumed)
     except StoreError as error:
         logger.warning("transfer %s of run %s is postponed: %s", kind, run_key, error)
     finally:
-        engine.transfers_under_way.discard(name)
+        engine.transfers_under_way.discard((run_key, transfer_id))
 
 
 async def state_of(engine: Engine, run_key: int) -> ExecutionState | None:
@@ -111,9 +108,14 @@ async def _start_or_find(
                 return WorkflowExecution(row.workflow_id, row.first_execution_run_id)
             if await reuse_refusal(engine, namespace, asked.workflow_id, policy) is not None:
                 return None
-        if (namespace, asked.workflow_id) not in engine.open_runs:
+        if (namespace, asked.workflow_id) not in engine.slots.open_runs:
             tx = start_child(
-                engine.context(namespace), parent, child, engine.new_run_key(), engine.new_run_id(), engine.clock.now()
+                engine.context(namespace),
+                parent,
+                child,
+                engine.ids.new_run_key(),
+                engine.ids.new_run_id(),
+                engine.clock.now(),
             )
             if await insert(engine, tx) is None:
                 return WorkflowExecution(asked.workflow_id, tx.state.run_id)
@@ -121,7 +123,17 @@ async def _start_or_find(
         if row is not None and row.status == WorkflowExecutionStatus.RUNNING:
             if _is_child(row, parent, asked, child.initiated_event_id):
                 return WorkflowExecution(row.workflow_id, row.first_execution_run_id)
-            return None
+            if row.parent_run_id not in parent.bases:
+                return None
+            # A child of the run that this one was reset from, which does not know it: it makes room.
+            reason = f"its parent was reset to run {parent.run_id}"
+            await _deliver(
+                engine,
+                namespace,
+                WorkflowExecution(row.workflow_id, row.run_id),
+                lambda future, reason=reason: Terminate(reason, None, engine.identity, future),  # type: ignore[misc]
+                None,
+            )
         # The run that holds the ID is being written or has just closed: look again.
         await asyncio.sleep(0.001)
 
@@ -135,15 +147,19 @@ def _is_child(row: Any, parent: ExecutionState, asked: StartChildWorkflowExecuti
     )
 
 
-async def _signal(engine: Engine, run_key: int, transfer_id: int) -> None:
+async def _signal(engine: Engine, run_key: int, transfer_id: int, resumed: bool) -> None:
     sender = await state_of(engine, run_key)
     asked = sender.external_signals.get(transfer_id) if sender is not None else None
     if sender is None or asked is None or asked.workflow_execution is None:
         engine.push(run_key, TransferDone(transfer_id))
         return
     target = asked.workflow_execution
-    request = SignalInput(asked.signal_name, asked.input or [], asked.header or {}, f"{sender.run_id}:{transfer_id}")
-    found = await _deliver(
+    request_id = f"{sender.run_id}:{transfer_id}"
+    request = SignalInput(asked.signal_name, asked.input or [], asked.header or {}, request_id)
+    found = resumed and await _was_heard(
+        engine, asked.namespace, target, sender, lambda state: request_id in state.signal_request_ids
+    )
+    found = found or await _deliver(
         engine,
         asked.namespace,
         target,
@@ -153,20 +169,45 @@ async def _signal(engine: Engine, run_key: int, transfer_id: int) -> None:
     engine.push(run_key, ExternalDelivered(transfer_id, True, found))
 
 
-async def _cancel(engine: Engine, run_key: int, transfer_id: int) -> None:
+async def _cancel(engine: Engine, run_key: int, transfer_id: int, resumed: bool) -> None:
     sender = await state_of(engine, run_key)
     asked = sender.external_cancels.get(transfer_id) if sender is not None else None
     if sender is None or asked is None or asked.workflow_execution is None:
         engine.push(run_key, TransferDone(transfer_id))
         return
-    found = await _deliver(
+    target = asked.workflow_execution
+    found = resumed and await _was_heard(engine, asked.namespace, target, sender, lambda state: state.cancel_requested)
+    found = found or await _deliver(
         engine,
         asked.namespace,
-        asked.workflow_execution,
+        target,
         lambda future: CancelRequest(asked.reason, engine.identity, future, sender.execution, transfer_id),
         sender if asked.child_workflow_only else None,
     )
     engine.push(run_key, ExternalDelivered(transfer_id, False, found))
+
+
+async def _was_heard(
+    engine: Engine,
+    namespace: str,
+    target: WorkflowExecution,
+    sender: ExecutionState,
+    heard: Callable[[ExecutionState], bool],
+) -> bool:
+    """Whether a process that died had told the target already: the run may have closed on it, or have gone on as new.
+
+    Looked for backwards along the chain, as far as the sender's own beginning.
+    """
+    row = await engine.read(engine.store.find_run, namespace, target.workflow_id, target.run_id)
+    while row is not None:
+        state = await state_of(engine, row.run_key)
+        if state is None or heard(state):
+            return state is not None
+        before = state.started.continued_execution_run_id
+        if not before or target.run_id or row.start_time < sender.start_time:
+            return False
+        row = await engine.read(engine.store.find_run, namespace, target.workflow_id, before)
+    return False
 
 
 async def _deliver(
@@ -177,13 +218,13 @@ async def _deliver(
     parent: ExecutionState | None,
 ) -> bool:
     """Push an input to another run; False when there is no such open run. A child's chain is followed to its
-    current run, as the run ID that its parent knows is that of the first.
+    current run, as the run ID that its parent knows is that of the first; a stranger who has its ID now is no child.
     """
     run_id = "" if parent is not None else target.run_id
-    key = engine.open_runs.get((namespace, target.workflow_id)) if not run_id else engine.run_keys.get(run_id)
-    if key is None:
+    key = engine.slots.find(namespace, target.workflow_id, run_id)
+    if key is None or parent is not None:
         row = await engine.read(engine.store.find_run, namespace, target.workflow_id, run_id)
-        if row is None:
+        if row is None or (parent is not None and row.parent_run_id not in (parent.run_id, *parent.bases)):
             return False
         key = row.run_key
     future: asyncio.Future[Any] = engine.loop.create_future()
@@ -197,26 +238,69 @@ async def _deliver(
     return True
 
 
-async def _notify_parent(engine: Engine, run_key: int, transfer_id: int) -> None:
+async def _notify_parent(engine: Engine, run_key: int, transfer_id: int, _: bool) -> None:
     child = await state_of(engine, run_key)
     if child is None:
         return
     parent = child.started.parent_workflow_execution
     events = await engine.read(engine.store.read_events, run_key, transfer_id)
     if parent is not None and events:
-        row = await engine.read(
-            engine.store.find_run, child.started.parent_workflow_namespace, parent.workflow_id, parent.run_id
-        )
-        if row is not None and row.status == 1:
+        execution = WorkflowExecution(child.workflow_id, child.first_execution_run_id)
+        initiated = child.started.parent_initiated_event_id
+        namespace = child.started.parent_workflow_namespace
+        heard = False
+        # A parent that was reset while this was under way is followed to its heir.
+        while not heard and (key := await _parent_key(engine, namespace, parent, initiated, execution)):
             future: asyncio.Future[Any] = engine.loop.create_future()
-            execution = WorkflowExecution(child.workflow_id, child.first_execution_run_id)
-            initiated = child.started.parent_initiated_event_id
-            engine.push(row.run_key, ChildClosed(initiated, execution, events[0].attributes, future))
+            engine.push(key, ChildClosed(initiated, execution, events[0].attributes, future))
+            heard = await future
+    engine.push(run_key, TransferDone(transfer_id))
+
+
+async def _parent_key(
+    engine: Engine, namespace: str, parent: WorkflowExecution, initiated: int, child: WorkflowExecution
+) -> int:
+    """The open run that waits for the child: its parent, or the run that a reset made of that; 0 for none."""
+    row = await engine.read(engine.store.find_run, namespace, parent.workflow_id, parent.run_id)
+    if row is None or row.status == WorkflowExecutionStatus.RUNNING:
+        return row.run_key if row is not None else 0
+    heir = await engine.read(engine.store.find_run, namespace, parent.workflow_id)
+    if heir is None or heir.status != WorkflowExecutionStatus.RUNNING:
+        return 0
+    state = await state_of(engine, heir.run_key)
+    known = state.children.get(initiated) if state is not None and state.bases else None
+    same = known is not None and known.execution is not None and known.execution.run_id == child.run_id
+    return int(heir.run_key) if same else 0
+
+
+async def _join_child(engine: Engine, run_key: int, transfer_id: int, _: bool) -> None:
+    """Has a child of the run that this one was reset from ended meanwhile? Else it will tell (``_parent_key``)."""
+    parent = await state_of(engine, run_key)
+    child = parent.children.get(transfer_id) if parent is not None else None
+    if parent is not None and child is not None and child.execution is not None and not child.ended:
+        namespace = child.attributes.namespace or parent.namespace
+        closing = await _end_of_chain(engine, namespace, child.execution)
+        if closing is not None:
+            future: asyncio.Future[Any] = engine.loop.create_future()
+            engine.push(run_key, ChildClosed(transfer_id, child.execution, closing, future))
             await future
     engine.push(run_key, TransferDone(transfer_id))
 
 
-async def _close_child(engine: Engine, run_key: int, transfer_id: int) -> None:
+async def _end_of_chain(engine: Engine, namespace: str, first: WorkflowExecution) -> Attributes | None:
+    """The event that closed the last run of a chain; None while it goes on."""
+    run_id = first.run_id
+    while True:
+        row = await engine.read(engine.store.find_run, namespace, first.workflow_id, run_id)
+        if row is None or row.status == WorkflowExecutionStatus.RUNNING:
+            return None if row is not None else WorkflowExecutionTerminated("the child was deleted")
+        last = (await engine.read(engine.store.read_events, row.run_key, row.next_event_id - 1))[-1].attributes
+        run_id = getattr(last, "new_execution_run_id", "")
+        if not run_id:
+            return last  # type: ignore[no-any-return]
+
+
+async def _close_child(engine: Engine, run_key: int, transfer_id: int, _: bool) -> None:
     parent = await state_of(engine, run_key)
     child = parent.children.get(-transfer_id) if parent is not None else None
     if parent is not None and child is not None and child.execution is not None:
@@ -233,9 +317,11 @@ def _close_input(
     return lambda future: Terminate("by parent close policy", None, engine.identity, future)
 
 
-_KINDS: dict[str, Callable[[Engine, int, int], Awaitable[None]]] = {
+_KINDS: dict[str, Callable[[Engine, int, int, bool], Awaitable[None]]] = {
+    START_CHILD: _start_child,
     SIGNAL_EXTERNAL: _signal,
     CANCEL_EXTERNAL: _cancel,
     NOTIFY_PARENT: _notify_parent,
     CLOSE_CHILD: _close_child,
+    JOIN_CHILD: _join_child,
 }

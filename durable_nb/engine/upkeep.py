@@ -7,11 +7,13 @@ through the store only: due runs, tasks without an owner, tasks and transfers of
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
 from durable_nb.engine import transfers
-from durable_nb.engine.inputs import Adopt
+from durable_nb.engine.attempt_inputs import Adopt
+from durable_nb.engine.metrics import metrics_document
 from durable_nb.engine.notices import Notice
 from durable_nb.errors import StoreError
 from durable_nb.model.records import ReadyTask
@@ -53,7 +55,7 @@ class Upkeep:
         self._last_now = 0
         self._dead: list[int] = []
         self._task: asyncio.Task[None] | None = None
-        self._warned: set[tuple[str, str]] = set()
+        self._warned: set[tuple[str, str, str]] = set()
         engine.on_wake_at = self.alarm
 
     def start(self) -> None:
@@ -94,10 +96,11 @@ class Upkeep:
                 self._engine.notices.tell(Notice("store_fault", str(error)))
                 await asyncio.sleep(1.0)
             self._changed.clear()
-            try:
-                await asyncio.wait_for(self._changed.wait(), self._pause())
-            except TimeoutError:
-                continue
+            # Not wait_for: on Python 3.11 it swallows a cancellation that comes just after the event, and this loop
+            # would outlive its engine.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._pause()):
+                    await self._changed.wait()
 
     def _pause(self) -> float:
         if self._look:
@@ -158,7 +161,12 @@ class Upkeep:
 
     async def _heartbeat(self, now: int) -> None:
         engine = self._engine
-        alive = await engine.loop.run_in_executor(None, engine.store.heartbeat, engine.process_key, now)
+        measured = metrics_document(engine)
+        try:
+            alive = await engine.loop.run_in_executor(None, engine.store.heartbeat, engine.process_key, now, measured)
+        except StoreError as error:
+            engine.notices.tell(Notice("store_fault", str(error)))
+            return
         if not alive:
             engine.notices.tell(
                 Notice("lease_lost", "this process was paused for so long that others took over its work; it goes on")
@@ -186,26 +194,35 @@ class Upkeep:
         state = await transfers.state_of(self._engine, run_key)
         if state is not None:
             for transfer_id, kind in list(state.transfers.items()):
-                await transfers.carry_out(self._engine, run_key, transfer_id, kind, resumed=True)
+                transfers.begin(self._engine, run_key, transfer_id, kind, resumed=True)
 
     def _serves(self, task: ReadyTask, workflow: bool) -> bool:
         entries = self._engine.workers.entries
         for entry in entries:
             port = entry.port
             if port.task_queue == task.task_queue and (
-                port.serves_workflow(task.type_name) if workflow else port.serves_activity(task.type_name)
+                port.serves_workflow(task.type_name, task.definition)
+                if workflow
+                else port.serves_activity(task.type_name)
             ):
                 return True
-        what = (task.task_queue, task.type_name)
+        what = (task.task_queue, task.type_name, task.definition)
         if entries and what not in self._warned:
             self._warned.add(what)
-            kind = "workflow" if workflow else "activity"
-            self._engine.notices.tell(
-                Notice(
-                    "definition_missing",
-                    f"work waits for {kind} {task.type_name!r} (task queue {task.task_queue!r}), "
-                    "which no worker of this process has; run the cell or start the worker that defines it",
-                    workflow_type=task.type_name if workflow else "",
-                )
-            )
+            self._tell_missing(task, workflow)
         return False
+
+    def _tell_missing(self, task: ReadyTask, workflow: bool) -> None:
+        kind = "workflow" if workflow else "activity"
+        ports = [entry.port for entry in self._engine.workers.entries if entry.port.task_queue == task.task_queue]
+        known = workflow and any(port.serves_workflow(task.type_name) for port in ports)
+        what = f"version {task.definition[:8]} of {kind}" if known else kind
+        self._engine.notices.tell(
+            Notice(
+                "definition_missing",
+                f"work waits for {what} {task.type_name!r} (task queue {task.task_queue!r}), "
+                "which no worker of this process has; run the cell or start the worker that defines it",
+                workflow_type=task.type_name if workflow else "",
+                definition=task.definition if known else "",
+            )
+        )

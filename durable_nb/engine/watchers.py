@@ -34,18 +34,39 @@ class Watchers:
         self._waiting: dict[int, list[Watcher]] = {}
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        """How many wait now."""
+        return sum(not watcher.future.done() for waiting in self._waiting.values() for watcher in waiting)
 
     def watch(self, run_key: int, event_id: int = 0) -> asyncio.Future[Event | None]:
-        """A future for the run's close or growth; cancel it to stop waiting."""
+        """A future for the run's close or growth; give it to ``unwatch`` in the end, whatever became of it."""
         future: asyncio.Future[Event | None] = self._engine.loop.create_future()
         self._waiting.setdefault(run_key, []).append(Watcher(future, event_id))
         return future
+
+    def unwatch(self, run_key: int, future: asyncio.Future[Event | None]) -> None:
+        """Wait no more."""
+        if future.done():
+            if not future.cancelled():
+                future.exception()  # The end of the engine, where nobody came to wait for it: not worth a complaint.
+        else:
+            future.cancel()
+        waiting = self._waiting.get(run_key)
+        if waiting is None:
+            return
+        left = [watcher for watcher in waiting if watcher.future is not future]
+        if left:
+            self._waiting[run_key] = left
+        else:
+            del self._waiting[run_key]
 
     def committed(self, state: ExecutionState, closing: Event | None) -> None:
         """A transition of the run is durable."""
         if state.run_key in self._waiting:
             self._tell(state.run_key, state.next_event_id, state.is_open, closing)
+
+    def vanished(self, run_key: int) -> None:
+        """There is no such run, after all."""
+        self._tell(run_key, 0, False, None)
 
     def look(self) -> None:
         """Another process has written: look at the runs that are waited for and not worked on here."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from durable_nb.core.state import ExecutionState
 from durable_nb.core.transition import LEASED, LEASED_AND_STARTED, NOT_LEASED
 from durable_nb.engine.ports import WorkerPort
 
@@ -44,14 +45,30 @@ class Workers:
     def entries(self) -> list[WorkerEntry]:
         return [entry for entries in self._entries.values() for entry in entries]
 
-    def for_workflow(self, namespace: str, task_queue: str, workflow_type: str) -> WorkerPort | None:
-        """A port that has the definition, else one that takes any type (and fails those it does not know)."""
-        willing = [e for e in self._entries.get((namespace, task_queue), ()) if e.port.serves_workflow(workflow_type)]
+    def for_workflow(self, namespace: str, task_queue: str, workflow_type: str, digest: str = "") -> WorkerPort | None:
+        """A port for a run that is pinned to the version ``digest``; None where all decline.
+
+        One that has the version goes before one that takes any type (and fails those it does not know).
+        """
+        entries = self._entries.get((namespace, task_queue), ())
+        willing = [e for e in entries if e.port.serves_workflow(workflow_type, digest)]
         if not willing:
             return None
         if len(willing) > 1:
-            willing.sort(key=lambda entry: not entry.port.has_workflow(workflow_type))
+            willing.sort(key=lambda entry: not entry.port.has_workflow(workflow_type, digest))
         return willing[0].port
+
+    def for_run(self, state: ExecutionState) -> WorkerPort | None:
+        """A port for a run in this state. A closed run may be looked at on another version than its own."""
+        started = state.started
+        digest = state.definition if state.is_open else ""
+        return self.for_workflow(state.namespace, started.task_queue, started.workflow_type, digest)
+
+    def version_left(self, state: ExecutionState) -> None:
+        """A run is closed: let ports forget code that nobody needs any more."""
+        started = state.started
+        for entry in self._entries.get((state.namespace, started.task_queue), ()):
+            entry.port.version_left(started.workflow_type, state.definition)
 
     def for_activity(self, namespace: str, task_queue: str, activity_type: str) -> WorkerEntry | None:
         """The entry of a port that has the activity, else of one that takes any."""

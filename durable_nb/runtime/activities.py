@@ -20,6 +20,7 @@ from durable_nb.model.attributes import (
 from durable_nb.model.enums import RetryState
 from durable_nb.model.failure import Failure
 from durable_nb.model.payload import Payload
+from durable_nb.model.scalars import LONGEST_DURATION
 from durable_nb.policies import Priority
 from durable_nb.runtime.handles import ActivityCancellationType, ActivityHandle
 from durable_nb.runtime.issued import Issued
@@ -249,10 +250,15 @@ def check_timeouts(input: StartActivityInput | StartLocalActivityInput) -> None:
 
 
 def microseconds(duration: timedelta | None) -> int:
-    """Duration as recorded; 0 for unset."""
+    """Duration as recorded; 0 for unset, and never more than ``LONGEST_DURATION``."""
     if not duration:
         return 0
-    return (duration.days * 86_400 + duration.seconds) * 1_000_000 + duration.microseconds
+    given: object = duration
+    if not isinstance(given, timedelta):
+        kind = type(given).__name__
+        raise TypeError(f"a timeout must be a timedelta, not {kind}: write timedelta(seconds={duration!r})")
+    length = (duration.days * 86_400 + duration.seconds) * 1_000_000 + duration.microseconds
+    return length if length < LONGEST_DURATION else LONGEST_DURATION
 
 
 def converters_for(

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from durable_nb.model.dataclass_like import FrozenDataclassLike
 from durable_nb.policies import VersioningBehavior
 from durable_nb.runtime.handlers import (
     QUERY_ATTRIBUTE,
@@ -29,8 +29,7 @@ INIT_ATTRIBUTE = "__temporal_workflow_init"
 CONFIG_ATTRIBUTE = "__temporal_workflow_dynamic_config"
 
 
-@dataclass(frozen=True)
-class DynamicWorkflowConfig:
+class DynamicWorkflowConfig(FrozenDataclassLike, frozen=True):
     """What a ``@workflow.dynamic_config`` method returns; fields that are set win over those of ``defn``."""
 
     failure_exception_types: Sequence[type[BaseException]] | None = None

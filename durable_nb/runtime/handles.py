@@ -6,12 +6,14 @@ The classes say what users may do; the runtime's own subclasses do it (``activit
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum, IntEnum
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 SelfType = TypeVar("SelfType")
+ParamType = TypeVar("ParamType")
 ReturnType = TypeVar("ReturnType", covariant=True)
+MultiParamSpec = ParamSpec("MultiParamSpec")
 
 
 class ArgUnset:
@@ -24,6 +26,20 @@ class ArgUnset:
 arg_unset: Any = ArgUnset()
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
+    _Self = TypeVar("_Self", contravariant=True)
+    _Param = TypeVar("_Param", contravariant=True)
+
+    class SignalNoParam(Protocol[_Self]):
+        """``def f(self)``, async or not, that returns nothing."""
+
+        def __call__(self, obj: _Self, /) -> Awaitable[None] | None: ...
+
+    class SignalSingleParam(Protocol[_Self, _Param]):
+        """``def f(self, arg)``, async or not, that returns nothing."""
+
+        def __call__(self, obj: _Self, arg: _Param, /) -> Awaitable[None] | None: ...
 
     class AsyncioTask(asyncio.Task[ReturnType]):
         pass
@@ -84,7 +100,47 @@ class ContinueAsNewVersioningBehavior(IntEnum):
     USE_RAMPING_VERSION = 2
 
 
-class ChildWorkflowHandle(AsyncioTask[ReturnType], Generic[SelfType, ReturnType]):
+class SignalTarget(Generic[SelfType]):
+    """Another workflow, as far as it can be signalled."""
+
+    __slots__ = ()
+
+    @overload
+    async def signal(self, signal: SignalNoParam[SelfType], *, event_groups: Any = None) -> None: ...
+
+    @overload
+    async def signal(
+        self, signal: SignalSingleParam[SelfType, ParamType], arg: ParamType, *, event_groups: Any = None
+    ) -> None: ...
+
+    @overload
+    async def signal(
+        self,
+        signal: Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[None] | None],
+        *,
+        args: Sequence[Any],
+        event_groups: Any = None,
+    ) -> None: ...
+
+    @overload
+    async def signal(
+        self, signal: str, arg: Any = ..., *, args: Sequence[Any] = ..., event_groups: Any = None
+    ) -> None: ...
+
+    async def signal(
+        self, signal: Any, arg: Any = arg_unset, *, args: Sequence[Any] = [], event_groups: Any = None
+    ) -> None:
+        """Send a signal; returns once it is delivered.
+
+        Raises
+        ------
+        ApplicationError
+            There is no such workflow, or no more.
+        """
+        raise NotImplementedError
+
+
+class ChildWorkflowHandle(AsyncioTask[ReturnType], SignalTarget[SelfType], Generic[SelfType, ReturnType]):
     """A started child workflow: an ``asyncio.Task`` whose result is the child's."""
 
     __slots__ = ()
@@ -99,20 +155,8 @@ class ChildWorkflowHandle(AsyncioTask[ReturnType], Generic[SelfType, ReturnType]
         """Run ID of the child's first run."""
         raise NotImplementedError
 
-    async def signal(
-        self, signal: Any, arg: Any = arg_unset, *, args: Sequence[Any] = [], event_groups: Any = None
-    ) -> None:
-        """Send a signal; returns once it is delivered.
 
-        Raises
-        ------
-        ApplicationError
-            The child is not there any more.
-        """
-        raise NotImplementedError
-
-
-class ExternalWorkflowHandle(Generic[SelfType]):
+class ExternalWorkflowHandle(SignalTarget[SelfType]):
     """Another workflow, known by its ID."""
 
     __slots__ = ()
@@ -125,18 +169,6 @@ class ExternalWorkflowHandle(Generic[SelfType]):
     @property
     def run_id(self) -> str | None:
         """Run ID; None means the current run of the workflow ID."""
-        raise NotImplementedError
-
-    async def signal(
-        self, signal: Any, arg: Any = arg_unset, *, args: Sequence[Any] = [], event_groups: Any = None
-    ) -> None:
-        """Send a signal; returns once it is delivered.
-
-        Raises
-        ------
-        ApplicationError
-            There is no such workflow.
-        """
         raise NotImplementedError
 
     async def cancel(self, *, reason: str = "", event_groups: Any = None) -> None:

@@ -82,10 +82,10 @@ def look_ahead(run: WorkflowInstance, events: list[Event], at: int) -> None:
         if kind is a.MarkerRecorded:
             _look_at_marker(run, event, attributes)
         elif kind is a.WorkflowExecutionUpdateAccepted:
-            after = attributes.accepted_request_sequencing_event_id or run.started_event_id
+            # After the signals of its task, as when it came, whatever event it names as the one before it: Temporal's
+            # runtime does so too.
             request = messages.request_of(attributes)
-            # Half an id later: after the event it names, before the next one.
-            run.messages.append((after + 0.5, messages.deliver_update, (run, request, False)))
+            run.messages.append((run.started_event_id, messages.deliver_update, (run, request, False)))
         elif kind not in COMMAND_EVENTS:
             return
         at += 1

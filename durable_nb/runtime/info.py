@@ -8,15 +8,13 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from durable_nb.model.dataclass_like import FrozenDataclassLike
+from durable_nb.model.payload import Payload
+from durable_nb.policies import Priority, RetryPolicy, WorkerDeploymentVersion
 from durable_nb.runtime.loop import current
-
-if TYPE_CHECKING:
-    from durable_nb.model.payload import Payload
-    from durable_nb.policies import Priority, RetryPolicy, WorkerDeploymentVersion
-    from durable_nb.search_attributes import SearchAttributes, TypedSearchAttributes
+from durable_nb.search_attributes import SearchAttributes, TypedSearchAttributes
 
 
 class ParentInfo(FrozenDataclassLike, frozen=True):

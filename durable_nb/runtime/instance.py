@@ -24,6 +24,7 @@ from durable_nb.model.attributes import (
     WorkflowExecutionStarted,
 )
 from durable_nb.model.failure import Failure
+from durable_nb.model.storable import as_text
 from durable_nb.runtime import activations, builtin_queries, continuation, local_activities, messages, patches, tasks
 from durable_nb.runtime.activations import NO_OBJECT
 from durable_nb.runtime.conditions import sleep
@@ -215,8 +216,6 @@ class WorkflowInstance:
         """An exception left the run method or a signal handler (temporal-semantics 2.9)."""
         if self.evicted:
             return
-        if isinstance(error, KeyboardInterrupt):
-            raise error
         try:
             if isinstance(error, continuation.Continue):
                 continuation.emit(self, error.input)
@@ -317,8 +316,9 @@ class WorkflowInstance:
         failure = Failure()
         try:
             self.failure_converter.to_failure(error, self.converter, failure)
-        except Exception as problem:
-            failure = Failure(message=f"Failed converting {type(error).__name__} {error}: {problem}")
+        except BaseException as problem:
+            text = f"Failed converting {type(error).__name__} {as_text(error)}: {as_text(problem)}"
+            failure = Failure(message=text)
         return failure
 
     def raises_cancel_of_settled(self, flag: int) -> bool:

@@ -6,27 +6,24 @@ ends of the chain are called directly.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from datetime import timedelta
+from typing import Any, NoReturn
 
 from durable_nb.model.dataclass_like import DataclassLike, FrozenDataclassLike
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-    from datetime import timedelta
-
-    from durable_nb.model.enums import ParentClosePolicy, WorkflowIDReusePolicy
-    from durable_nb.model.payload import Payload
-    from durable_nb.policies import Priority, RetryPolicy
-    from durable_nb.runtime.handles import (
-        ActivityCancellationType,
-        ActivityHandle,
-        ChildWorkflowCancellationType,
-        ChildWorkflowHandle,
-        ContinueAsNewVersioningBehavior,
-        VersioningIntent,
-    )
-    from durable_nb.runtime.info import Info
-    from durable_nb.search_attributes import SearchAttributes, TypedSearchAttributes
+from durable_nb.model.enums import ParentClosePolicy, WorkflowIDReusePolicy
+from durable_nb.model.payload import Payload
+from durable_nb.policies import Priority, RetryPolicy
+from durable_nb.runtime.handles import (
+    ActivityCancellationType,
+    ActivityHandle,
+    ChildWorkflowCancellationType,
+    ChildWorkflowHandle,
+    ContinueAsNewVersioningBehavior,
+    VersioningIntent,
+)
+from durable_nb.runtime.info import Info
+from durable_nb.search_attributes import SearchAttributes, TypedSearchAttributes
 
 
 class WorkflowInterceptorClassInput(FrozenDataclassLike, frozen=True):

@@ -111,7 +111,8 @@ class Locals:
 
     def pending(self) -> WorkflowTaskPending:
         """What the host must do before the task can be completed."""
-        starts = [each.request() for each in self.starts if not each.closed]
+        # In a replay one that backed off durably is in the list once for each round: only the last one is to be run.
+        starts = [each.request() for each in self.starts if not (each.closed or each.requested)]
         cancels, self.starts, self.cancels = self.cancels, [], []
         return WorkflowTaskPending(start=starts, cancel=cancels)
 

@@ -90,9 +90,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                         callback(*handle.args)
                     else:
                         context.run(callback, *handle.args)
-                except KeyboardInterrupt:
-                    raise
-                except SystemExit as error:
+                except (SystemExit, KeyboardInterrupt) as error:
                     instance.fail_task(error)
                 except BaseException as error:
                     self._callback_failed(handle, error)

@@ -21,7 +21,7 @@ from durable_nb.model.attributes import (
 )
 from durable_nb.model.tasks import QueryAnswer, UpdateRequest
 from durable_nb.policies import RawValue
-from durable_nb.runtime.errors import ContinueAsNewError, ReadOnlyContextError
+from durable_nb.runtime.errors import ContinueAsNewError, DeadlockInterrupt, ReadOnlyContextError
 from durable_nb.runtime.handlers import (
     HandlerDefinition,
     HandlerUnfinishedPolicy,
@@ -35,6 +35,7 @@ from durable_nb.runtime.handlers import (
 )
 from durable_nb.runtime.info import UpdateInfo, current_update
 from durable_nb.runtime.interceptor import HandleQueryInput, HandleSignalInput, HandleUpdateInput
+from durable_nb.runtime.interrupts import is_from_keyboard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -338,7 +339,9 @@ async def _run_query(run: WorkflowInstance, request: QueryRequest) -> QueryAnswe
             question = HandleQueryInput(id="", query=request.name, args=args, headers=request.header)
             result = await run.inbound.handle_query(question)
             return QueryAnswer(result=run.converter.to_payloads([result]))
-    except Exception as error:
+    except BaseException as error:  # ``sys.exit()`` in a handler ends the query, not the engine.
+        if isinstance(error, DeadlockInterrupt | GeneratorExit) or is_from_keyboard(error):
+            raise
         return QueryAnswer(failure=run.to_failure(error))
 
 

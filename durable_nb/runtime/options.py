@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from durable_nb.converter import FailureConverter, PayloadConverter
 from durable_nb.converter.context import (
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from durable_nb.runtime.interceptor import WorkflowInboundInterceptor
 
 
-@dataclass(slots=True)
-class RuntimeOptions:
+class RuntimeOptions(msgspec.Struct):
     """Converters, interceptors and switches of a worker.
 
     Parameters
@@ -46,7 +46,7 @@ class RuntimeOptions:
     payload_converter: PayloadConverter
     failure_converter: FailureConverter
     interceptor_classes: Sequence[type[WorkflowInboundInterceptor]] = ()
-    extern_functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    extern_functions: Mapping[str, Callable[..., Any]] = {}
     failure_exception_types: tuple[type[BaseException], ...] = ()
     guards: bool = True
     deadlock_timeout: float | None = 2.0
@@ -54,8 +54,8 @@ class RuntimeOptions:
     max_cached_workflows: int = 1000
     sdk_name: str = "durable-nb"
     sdk_version: str = ""
-    contextual: bool = field(init=False)
-    """Whether a converter wants to know whose value it converts; False saves the lookup for every value."""
+    contextual: bool = False
+    """Found out here: whether a converter wants to know whose value it converts; False saves a lookup for each."""
 
     def __post_init__(self) -> None:
         probe = WorkflowSerializationContext(namespace="", workflow_id="")

@@ -41,6 +41,8 @@ def patches_of(run: WorkflowInstance) -> Patches:
 def patched(run: WorkflowInstance, id: str, *, deprecated: bool) -> bool:
     """Whether the run takes the new path; the first answer for an id sticks."""
     run.assert_writable("patch")
+    if not isinstance(id, str):
+        raise TypeError(f"the id of a patch must be str, not {type(id).__name__} ({id!r})")
     known = patches_of(run)
     answer = known.answers.get(id)
     if answer is not None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from durable_nb.model.attributes import WorkflowExecutionStarted
+from durable_nb.model.attributes import WorkflowExecutionStarted, WorkflowTaskScheduled, WorkflowTaskStarted
 from durable_nb.model.events import Event
 from durable_nb.runtime.definition import WorkflowDefinition
+from durable_nb.runtime.errors import DeadlockError, DeadlockInterrupt, NondeterminismError
 from durable_nb.runtime.instance import WorkflowInstance
+from durable_nb.runtime.interrupts import is_from_keyboard
 from durable_nb.runtime.options import RuntimeOptions
 from durable_nb.runtime.tasks import replay
+from durable_nb.runtime.watchdog import Watch
 
 
 class ReplayOutcome(NamedTuple):
@@ -42,10 +45,20 @@ def replay_history(
     *,
     namespace: str = "ReplayNamespace",
     run_id: str = "",
+    at_rest: bool = False,
+    watch: Watch | None = None,
 ) -> ReplayOutcome:
     """Replay a whole history, or the beginning of one, on ``definition``.
 
     Never raises for what workflow code does; a history that has gaps is a failure, too.
+
+    Parameters
+    ----------
+    at_rest
+        The history is that of an open run as it stands: a command beyond its end is a difference too. A workflow
+        task that has begun is not run.
+    watch
+        Interrupts a replay that takes too long.
     """
     started = started_event(events)
     run = WorkflowInstance(
@@ -60,16 +73,53 @@ def replay_history(
     failure: Exception | None = None
     try:
         _check_ids(events)
-        replay(run, list(events))
+        _watched(watch, run, _whole(events) if at_rest else list(events))
+    except NondeterminismError as error:
+        failure = _beyond(error, events[-1]) if at_rest and error.event_id > events[-1].event_id else error
     except Exception as error:
         failure = error
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
+        if is_from_keyboard(error):
             raise
         failure = RuntimeError(f"{type(error).__name__} left workflow code: {error}")
     finally:
         run.evict()
     return ReplayOutcome(run.run_id, failure)
+
+
+def _whole(events: Sequence[Event]) -> list[Event]:
+    """The history up to a point where nothing can be missing, so that the matching looks for what is too much."""
+    found = list(events)
+    if isinstance(found[-1].attributes, WorkflowTaskStarted):
+        found.pop()
+    if not isinstance(found[-1].attributes, WorkflowTaskScheduled):
+        last = found[-1]
+        found.append(Event(last.event_id + 1, last.event_time, WorkflowTaskScheduled()))
+    return found
+
+
+def _beyond(error: NondeterminismError, last: Event) -> NondeterminismError:
+    """The error for a command that comes after all that was recorded; ``recorded`` is empty then."""
+    return NondeterminismError(
+        f"{error}\n  history    ends with event {last.event_id}: the code asks for more than was recorded",
+        event_id=last.event_id, recorded="", actual=error.actual, where=error.where,
+    )  # fmt: skip
+
+
+def _watched(watch: Watch | None, run: WorkflowInstance, events: list[Event]) -> None:
+    if watch is None:
+        replay(run, events)
+        return
+    watch.arm()
+    try:
+        replay(run, events)
+    except DeadlockInterrupt:
+        raise DeadlockError(watch.disarm()) from None
+    except BaseException:
+        watch.disarm()
+        raise
+    if deadlock := watch.disarm():
+        raise DeadlockError(deadlock)
 
 
 def _check_ids(events: Sequence[Event]) -> None:

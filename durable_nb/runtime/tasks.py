@@ -55,7 +55,7 @@ def activate(run: WorkflowInstance, task: WorkflowTask) -> WorkflowTaskOutcome:
         try:
             if not run.feed(task.events, task.updates):
                 raise StaleInstanceError("the events of the workflow task do not end with its start")
-        except (StaleInstanceError, KeyboardInterrupt):
+        except StaleInstanceError:
             raise
         except BaseException as error:
             run.fail_task(error)
@@ -83,8 +83,6 @@ def resolve_local_activity(run: WorkflowInstance, seq: int, end: LocalEnd) -> Wo
     with Entered(run.loop):
         try:
             run.follow_up()
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
             run.fail_task(error)
         return _outcome(run)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from durable_nb.model.attributes import TimerCanceled, TimerFired, TimerStarted, UserMetadata
+from durable_nb.model.scalars import LONGEST_DURATION
 from durable_nb.runtime.issued import Issued
 from durable_nb.runtime.loop import ReadyHandle
 
@@ -91,7 +92,7 @@ def start_timer(
     seq = run.timer_seq = run.timer_seq + 1
     timer = WorkflowTimer(run, seq, run.time_us / 1e6 + delay, callback, args, context)
     timer.issued = run.emit(
-        TimerStarted(timer_id=str(seq), start_to_fire_timeout=round(delay * 1e6)),
+        TimerStarted(timer_id=str(seq), start_to_fire_timeout=min(round(delay * 1e6), LONGEST_DURATION)),
         timer,
         metadata or timer_metadata.get(),
     )

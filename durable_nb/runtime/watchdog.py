@@ -14,6 +14,7 @@ from threading import get_ident
 from time import monotonic
 from types import FrameType
 
+from durable_nb.runtime.async_exceptions import raise_in_thread, withdraw
 from durable_nb.runtime.errors import DeadlockInterrupt
 from durable_nb.runtime.place import describe, frame_place
 
@@ -47,7 +48,7 @@ class Watch:
             self.started = 0.0
             fired, self._fired = self._fired, ""
         if fired:
-            _inject(get_ident(), None)
+            withdraw()
         return fired
 
     def check(self, now: float) -> None:
@@ -67,7 +68,7 @@ class Watch:
                 + (f"\n  where  {where}" if where else "")
                 + "\n  fix    move what takes long or blocks into an activity, or await something in between"
             )
-            _inject(self.thread_id, DeadlockInterrupt)
+            raise_in_thread(self.thread_id, DeadlockInterrupt)
 
 
 class _Watchdog:
@@ -105,18 +106,19 @@ class _Watchdog:
                 watch.check(now)
             del watches
             if idle > _IDLE_POLLS:
-                self._awake.clear()
-                self.asleep = True
-                self._awake.wait()
+                self._sleep()
                 idle = 0
 
-
-def _inject(thread_id: int, exception: type[BaseException] | None) -> None:
-    # Imported when it is needed: it never is in programs that behave.
-    import ctypes  # noqa: PLC0415
-
-    target = None if exception is None else ctypes.py_object(exception)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), target)
+    def _sleep(self) -> None:
+        """Until a step begins."""
+        self._awake.clear()
+        self.asleep = True
+        # Steps that begin from here on wake it; one that began a moment ago saw it awake, and would run unwatched.
+        with self._lock:
+            is_needed = any(watch.started for watch in self._watches)
+        if not is_needed:
+            self._awake.wait()
+        self.asleep = False
 
 
 def _debugged(frame: FrameType | None) -> bool:
@@ -125,7 +127,8 @@ def _debugged(frame: FrameType | None) -> bool:
     if debugpy is not None and debugpy.is_client_connected():
         return True
     bdb = sys.modules.get("bdb")
-    while bdb is not None and frame is not None:
+    # The outermost frame does not count: bdb leaves its mark on it when the user continues.
+    while bdb is not None and frame is not None and frame.f_back is not None:
         if isinstance(getattr(frame.f_trace, "__self__", None), bdb.Bdb):
             return True
         frame = frame.f_back

@@ -5,11 +5,9 @@ need (tuners, pollers, deployment versions) can be named and has no effect beyon
 The worker of notebooks is ``_embedded.EmbeddedWorker``.
 """
 
-from __future__ import annotations
+from typing import TYPE_CHECKING
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
+from durable_nb._first_use import on_first_use
 from durable_nb.policies import WorkerDeploymentVersion
 from durable_nb.runtime.interceptor import (
     ContinueAsNewInput,
@@ -34,7 +32,6 @@ from durable_nb.worker._interceptor import (
 )
 from durable_nb.worker._plugin import Plugin
 from durable_nb.worker._runner import UnsandboxedWorkflowRunner, WorkflowRunner
-from durable_nb.worker._shared_state import SharedHeartbeatSender, SharedStateManager
 from durable_nb.worker._tuning import (
     CustomSlotSupplier,
     FixedSizeSlotSupplier,
@@ -45,7 +42,6 @@ from durable_nb.worker._tuning import (
     ResourceBasedSlotSupplier,
     ResourceBasedTunerConfig,
     SlotPermit,
-    SlotReleaseContext,
     WorkerTuner,
 )
 from durable_nb.worker._worker import Worker
@@ -53,14 +49,35 @@ from durable_nb.worker._worker import Worker
 if TYPE_CHECKING:
     from durable_nb.worker._config import WorkerConfig, WorkerDeploymentConfig
     from durable_nb.worker._replayer import Replayer, ReplayerConfig, WorkflowReplayResult, WorkflowReplayResults
+    from durable_nb.worker._shared_state import SharedHeartbeatSender, SharedStateManager
     from durable_nb.worker._slot_contexts import (
         ActivitySlotInfo,
         LocalActivitySlotInfo,
         NexusSlotInfo,
         SlotInfo,
         SlotMarkUsedContext,
+        SlotReleaseContext,
         SlotReserveContext,
         WorkflowSlotInfo,
+    )
+else:
+    __getattr__, __dir__ = on_first_use(
+        globals(),
+        {
+            "_config": ("WorkerConfig", "WorkerDeploymentConfig"),
+            "_replayer": ("Replayer", "ReplayerConfig", "WorkflowReplayResult", "WorkflowReplayResults"),
+            "_shared_state": ("SharedHeartbeatSender", "SharedStateManager"),
+            "_slot_contexts": (
+                "ActivitySlotInfo",
+                "LocalActivitySlotInfo",
+                "NexusSlotInfo",
+                "SlotInfo",
+                "SlotMarkUsedContext",
+                "SlotReleaseContext",
+                "SlotReserveContext",
+                "WorkflowSlotInfo",
+            ),
+        },
     )
 
 __all__ = [
@@ -113,29 +130,3 @@ __all__ = [
     "WorkflowRunner",
     "WorkflowSlotInfo",
 ]
-
-_LATER = {
-    "ActivitySlotInfo": "_slot_contexts",
-    "LocalActivitySlotInfo": "_slot_contexts",
-    "NexusSlotInfo": "_slot_contexts",
-    "Replayer": "_replayer",
-    "ReplayerConfig": "_replayer",
-    "SlotInfo": "_slot_contexts",
-    "SlotMarkUsedContext": "_slot_contexts",
-    "SlotReserveContext": "_slot_contexts",
-    "WorkerConfig": "_config",
-    "WorkerDeploymentConfig": "_config",
-    "WorkflowReplayResult": "_replayer",
-    "WorkflowReplayResults": "_replayer",
-    "WorkflowSlotInfo": "_slot_contexts",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Names that a worker that serves does not need, on first use: their modules are slow to import."""
-    module = _LATER.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
-    globals()[name] = value
-    return value

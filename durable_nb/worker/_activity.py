@@ -13,7 +13,6 @@ import asyncio
 import concurrent.futures
 import contextlib
 import contextvars
-import difflib
 from asyncio import _get_running_loop
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -27,8 +26,12 @@ from durable_nb.activity._definition import ActivityDefinition, must_have_defini
 from durable_nb.exceptions import ApplicationError
 from durable_nb.metric_meter import MetricMeter
 from durable_nb.model.failure import ApplicationFailureInfo, Failure
+from durable_nb.model.progress import is_report
+from durable_nb.model.spelling import nearest
+from durable_nb.model.storable import as_text
 from durable_nb.model.tasks import ActivityOutcome, ActivityTask, HeartbeatReply
 from durable_nb.policies import RawValue
+from durable_nb.worker import _output
 from durable_nb.worker._activity_call import ActivityCalls, call_in_thread
 from durable_nb.worker._heartbeat import HeartbeatThrottle, HeartbeatTiming, SendHeartbeat
 from durable_nb.worker._hop import Hop
@@ -38,9 +41,13 @@ from durable_nb.worker._serialization import wants_context, with_context
 if TYPE_CHECKING:
     from durable_nb.client import Client
     from durable_nb.converter import DataConverter
+    from durable_nb.engine.outputs import AttemptOutput
     from durable_nb.model.payload import Payload
     from durable_nb.worker._interceptor import Interceptor
     from durable_nb.worker._shared_state import SharedStateManager
+
+OpenOutput = Callable[[ActivityTask], "AttemptOutput | None"]
+"""From an attempt to where its output is kept."""
 
 _WORKER_SHUTDOWN = ActivityCancellationDetails(worker_shutdown=True)
 _DEBUG = 10
@@ -62,6 +69,8 @@ class ActivityExecutor:
         Attempts at the same time; the engine asks ``free_slots`` before it starts one.
     on_fatal
         Called with an error after which the worker cannot go on: a broken executor.
+    open_output
+        Where what an attempt prints and logs is kept; asked when it first does. None: nowhere.
     """
 
     _loop: asyncio.AbstractEventLoop
@@ -82,6 +91,7 @@ class ActivityExecutor:
         timing: HeartbeatTiming | None = None,
         decode_headers: bool = False,
         on_fatal: Callable[[BaseException], None] | None = None,
+        open_output: OpenOutput | None = None,
     ) -> None:
         self.task_queue = task_queue
         self.data_converter = data_converter
@@ -101,6 +111,7 @@ class ActivityExecutor:
         self._send_heartbeat = send_heartbeat
         self._timing = timing or HeartbeatTiming()
         self._on_fatal = on_fatal
+        self.open_output = open_output
         self._idle: asyncio.Event | None = None
         self._context = contextvars.Context()
 
@@ -134,8 +145,8 @@ class ActivityExecutor:
 
     def not_registered(self, activity_type: str) -> str:
         """What to tell somebody who asked for an activity that is not here."""
-        near = difflib.get_close_matches(activity_type, self._definitions, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        near = nearest(activity_type, self._definitions)
+        hint = f"; did you mean {near}?" if near else ""
         return (
             f"Activity function {activity_type} is not registered on this worker, "
             f"available activities: {', '.join(self.names) or '(none)'}{hint}"
@@ -160,7 +171,8 @@ class ActivityExecutor:
         self._check_idle()
         if graceful_seconds > 0 and not self._idle.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._idle.wait(), graceful_seconds)
+                async with asyncio.timeout(graceful_seconds):
+                    await self._idle.wait()
         for running in (*self.running.values(), *self.local.values()):
             running.cancel(_WORKER_SHUTDOWN)
         await self._idle.wait()
@@ -173,6 +185,8 @@ class ActivityExecutor:
 
     def start(self, task: ActivityTask, report: Report) -> None:
         """Run one attempt; ``report`` is called exactly once, in any thread. Call it on any loop; it never blocks."""
+        if self.open_output is not None:
+            _output.listen()
         registry = self.local if task.is_local else self.running
         definition = self._definitions.get(task.activity_type) or self._dynamic
         if definition is None:
@@ -253,9 +267,9 @@ class ActivityExecutor:
             if codec:
                 payloads = await running.converter.encode_payloads(payloads)
             outcome = ActivityOutcome(payloads)
-        except GeneratorExit:
-            raise  # the loop is being torn down: the attempt is simply lost
         except BaseException as error:
+            if isinstance(error, GeneratorExit) and self._is_dropped(running):
+                raise
             running.done = True
             outcome = self._failure(running, error)
             if self._has_codec and not task.is_local and outcome.failure is not None:
@@ -264,6 +278,13 @@ class ActivityExecutor:
             left = await running.throttle.close()
             outcome.last_heartbeat_details = None if outcome.result is not None else left
         self._finish(running, outcome)
+
+    def _is_dropped(self, running: RunningActivity) -> bool:
+        """Whether the coroutine of an attempt is being closed because its loop has ended: the attempt is lost then.
+
+        A ``GeneratorExit`` that the activity raises comes up in a step of its own asyncio task.
+        """
+        return running.asyncio_task is not None and running.asyncio_task is not asyncio.current_task(self._loop)
 
     def _run_in_thread(self, running: RunningActivity) -> None:
         """One attempt in a thread, from arguments to report, where nothing needs the loop."""
@@ -292,6 +313,8 @@ class ActivityExecutor:
     def _finish(self, running: RunningActivity, outcome: ActivityOutcome) -> None:
         running.registry.pop(running.task.task_token, None)
         running.done = True
+        if running.output is not None:
+            running.output.close()
         running.report(outcome)
         if self._idle is not None:
             self._hop.run(self._check_idle)
@@ -313,7 +336,9 @@ class ActivityExecutor:
 
     def _read_heartbeat_details(self, running: RunningActivity, payloads: Sequence[Payload]) -> None:
         try:
-            running.previous_details = running.payload_converter.from_payloads(payloads)
+            # A report of progress is not the activity's own.
+            own = [payload for payload in payloads if not is_report(payload)]
+            running.previous_details = running.payload_converter.from_payloads(own)
         except Exception as error:
             raise ApplicationError("Failed decoding heartbeat details", non_retryable=True) from error
 
@@ -326,8 +351,8 @@ class ActivityExecutor:
             if self._on_fatal is not None and isinstance(error, concurrent.futures.BrokenExecutor):
                 self._on_fatal(error)
             return ActivityOutcome(failure=running.converter.to_failure(meaning))
-        except Exception as problem:
-            activity_logger.exception(f"Exception handling failed, original error: {error}")
+        except BaseException as problem:
+            activity_logger.exception(f"Exception handling failed, original error: {as_text(error)}")
             return _failed(f"Failed building exception result: {problem}")
 
     # -- codec -----------------------------------------------------------------------------------------------------
@@ -351,7 +376,9 @@ class ActivityExecutor:
         """Outcome of a failure with the codec applied; never raises."""
         try:
             return ActivityOutcome(failure=await converter.encode_failure_payloads(failure))
-        except Exception as problem:
+        except GeneratorExit:
+            raise  # the loop has ended
+        except BaseException as problem:
             activity_logger.exception("Exception handling failed: the payload codec refused the failure")
             return _failed(f"Failed building exception result: {problem}")
 

@@ -22,8 +22,6 @@ from durable_nb.worker._interceptor import (
     ExecuteActivityInput,
     Interceptor,
 )
-from durable_nb.worker._process import ProcessCall, run_in_process, unpack_end
-from durable_nb.worker._shared_state import SharedStateManager
 from durable_nb.worker._thread_cancel import ThreadCanceller
 
 if TYPE_CHECKING:
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from durable_nb.converter import DataConverter
     from durable_nb.model.payload import Payload
     from durable_nb.worker._running import RunningActivity
+    from durable_nb.worker._shared_state import SharedStateManager
 
 
 class ActivityCalls:
@@ -103,6 +102,9 @@ class ActivityCalls:
 
     async def in_process(self, running: RunningActivity, fn: Callable[..., Any], args: Sequence[Any]) -> Any:
         """Call in an executor of another kind; its activities learn of cancellation by events only."""
+        # Here, because few workers have such an executor, and pickle is slow to import.
+        from durable_nb.worker._process import ProcessCall, run_in_process, unpack_end  # noqa: PLC0415
+
         loop = asyncio.get_running_loop()
         shared, token = self._shared_state, running.task.task_token
         sender = None
@@ -127,12 +129,15 @@ class ActivityCalls:
                 self._converter_class,
                 fn,
                 args,
+                running.host.open_output is not None,
             )
             future = self.must_have_executor(running).submit(run_in_process, *call.packed())
             end = unpack_end(await asyncio.wrap_future(future))
         finally:
             if shared is not None:
                 await shared.unregister_heartbeater(token)
+        for stream, text in end.output:
+            running.record(stream, text)
         return end.get()
 
 

@@ -8,23 +8,25 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from durable_nb.model.requests import ActivityReference
 from durable_nb.policies import HeaderCodecBehavior
 from durable_nb.runtime.host import WorkflowHost
 from durable_nb.runtime.interceptor import WorkflowInboundInterceptor, WorkflowInterceptorClassInput
 from durable_nb.runtime.options import RuntimeOptions
-from durable_nb.worker._activity import ActivityExecutor
+from durable_nb.worker._activity import ActivityExecutor, OpenOutput
 from durable_nb.worker._heartbeat import HeartbeatTiming, SendHeartbeat
 from durable_nb.worker._interceptor import Interceptor
+from durable_nb.worker._output import captures_output
 from durable_nb.worker._port import HostPort
 from durable_nb.worker._tuning import DEFAULT_SLOTS, SlotSupplier, slots_of
 
 if TYPE_CHECKING:
     from durable_nb.client import Client
+    from durable_nb.engine.outputs import AttemptOutput
     from durable_nb.model.payload import Payload
-    from durable_nb.model.tasks import HeartbeatReply
+    from durable_nb.model.tasks import ActivityTask, HeartbeatReply
     from durable_nb.worker._config import WorkerConfig
 
 UNLIMITED = 1 << 30
@@ -102,6 +104,7 @@ def _executor(
         ),
         decode_headers=decode_headers,
         on_fatal=on_fatal,
+        open_output=output_opener(client) if captures_output() else None,
     )
 
 
@@ -153,6 +156,17 @@ def heartbeat_sender(client: Client) -> SendHeartbeat:
         return reply
 
     return send
+
+
+def output_opener(client: Client) -> OpenOutput:
+    """Where the attempts of the client's engine keep their output."""
+
+    def open_output(task: ActivityTask) -> AttemptOutput | None:
+        # Tests run workers on engines that are only pretended.
+        engine = getattr(client.engine, "engine", None)
+        return None if engine is None else cast("AttemptOutput | None", engine.outputs.open(task))
+
+    return open_output
 
 
 def clock_of(client: Client) -> Callable[[], int]:

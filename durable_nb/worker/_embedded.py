@@ -93,11 +93,12 @@ class EmbeddedWorker:
 
     # -- definitions -----------------------------------------------------------------------------------------------
 
-    def register_workflow(self, workflow: Any, digest: str = "") -> WorkflowDefinition:
-        """Serve a decorated class or function, in place of an older one of the same name.
+    def register_workflow(self, workflow: Any, digest: str = "", *, current: bool = True) -> WorkflowDefinition:
+        """Serve a decorated class or function, beside versions of the same name that have another digest.
 
-        Cached instances of the name are dropped, so that open runs go on by replay on the new code. ``digest`` is
-        that of the stored source; runs that start on this definition keep it.
+        Runs that start from now on are pinned to it (``current``); open runs stay on the version that they are
+        pinned to. One with the same digest, or without digests on both sides, takes the place of the older one, and
+        its runs go on by replay.
 
         Raises
         ------
@@ -105,8 +106,12 @@ class EmbeddedWorker:
             Not decorated with ``@workflow.defn``.
         """
         definition = WorkflowDefinition.must_from_class(workflow)
-        self.client.engine.call_soon(self._take_workflow, definition, digest)
+        self.client.engine.call_soon(self._take_workflow, definition, digest, current)
         return definition
+
+    def drop_version(self, workflow_type: str | None, digest: str) -> None:
+        """Serve a version no more that no open run is pinned to; None for the dynamic definition."""
+        self.client.engine.call_soon(self.port.host.unregister, workflow_type, digest)
 
     def register_activity(self, activity: Callable[..., Any]) -> ActivityDefinition:
         """Serve an activity, in place of an older one of the same name; attempts that run already go on as they are.
@@ -131,8 +136,7 @@ class EmbeddedWorker:
         """Run sync activities elsewhere from now on; those that run already stay where they are."""
         self.port.executor.calls.replace_executor(executor, shared_state_manager)
 
-    def _take_workflow(self, definition: WorkflowDefinition, digest: str) -> None:
+    def _take_workflow(self, definition: WorkflowDefinition, digest: str, current: bool) -> None:
         """On the engine's loop, where no workflow task can be half way."""
-        self.port.digests[definition.name or ""] = digest
-        self.port.host.register(definition)
+        self.port.host.register(definition, digest, current=current)
         self.client.engine.definitions_changed(self.port)

@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
 
 from durable_nb.model.tasks import HeartbeatReply
 from durable_nb.service import RPCError, RPCStatusCode
@@ -36,8 +37,7 @@ class Timer(Protocol):
     def cancel(self) -> None: ...
 
 
-@dataclass(frozen=True)
-class HeartbeatTiming:
+class HeartbeatTiming(msgspec.Struct, frozen=True):
     """How often a worker lets heartbeats through, in seconds; ``call_later`` is the loop's unless a test gives one."""
 
     default_interval: float = 30.0
@@ -82,7 +82,7 @@ class HeartbeatThrottle:
         converter: DataConverter,
         send: SendHeartbeat,
         on_reply: Callable[[HeartbeatReply], None],
-        on_error: Callable[[Exception], None],
+        on_error: Callable[[BaseException], None],
     ) -> None:
         self._token = token
         self._loop = loop
@@ -118,7 +118,11 @@ class HeartbeatThrottle:
             self._timer.cancel()
         left = self._newest if self._newest is not _NOTHING else self._unanswered
         self._newest = _NOTHING
-        return None if left is _NOTHING else await self._encode(left)
+        try:
+            return None if left is _NOTHING else await self._encode(left)
+        except (Exception, asyncio.CancelledError) as error:
+            self._on_error(error)  # The attempt is over: its outcome does not depend on them.
+            return None
 
     def close_now(self) -> list[Payload] | None:
         """``close`` for where no codec is set; may be called from the activity's thread."""
@@ -127,7 +131,11 @@ class HeartbeatThrottle:
             self._loop.call_soon_threadsafe(self._timer.cancel)
         left = self._newest if self._newest is not _NOTHING else self._unanswered
         self._newest = _NOTHING
-        return None if left is _NOTHING else self._payloads(left)
+        try:
+            return None if left is _NOTHING else self._payloads(left)
+        except Exception as error:
+            self._on_error(error)
+            return None
 
     def _flush(self) -> None:
         details, self._newest = self._newest, _NOTHING

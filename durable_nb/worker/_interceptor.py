@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import concurrent.futures
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from durable_nb.activity import Info
-    from durable_nb.model.payload import Payload
-    from durable_nb.runtime.interceptor import WorkflowInboundInterceptor, WorkflowInterceptorClassInput
+from durable_nb.activity import Info
+from durable_nb.model.dataclass_like import DataclassLike
+from durable_nb.model.payload import Payload
+from durable_nb.runtime.interceptor import WorkflowInboundInterceptor, WorkflowInterceptorClassInput
 
 
 class Interceptor:
@@ -35,8 +34,7 @@ class Interceptor:
         return next
 
 
-@dataclass
-class ExecuteActivityInput:
+class ExecuteActivityInput(DataclassLike):
     """One attempt: what is called, with which arguments.
 
     ``executor`` is None for async activities. ``headers`` are the scheduler's, still encoded.

@@ -27,8 +27,10 @@ from durable_nb.worker._local_tasks import LocalActivities
 
 if TYPE_CHECKING:
     from durable_nb.converter import DataConverter
+    from durable_nb.runtime.definition import WorkflowDefinition
     from durable_nb.runtime.host import WorkflowHost
     from durable_nb.worker._activity import ActivityExecutor
+    from durable_nb.worker._past import PastCode
 
 T = TypeVar("T")
 TaskResult = WorkflowTaskCompletion | WorkflowTaskFailure
@@ -78,22 +80,38 @@ class HostPort:
         self._converter = data_converter
         self._has_codec = data_converter.payload_codec is not None
         self._decode_headers = decode_headers
-        self.digests: dict[str, str] = {}
-        """Digest of the stored source by workflow type, where it is known."""
+        self.on_version_left: Callable[[str, str], None] | None = None
+        """Told of each closed run on a version that is not the current one."""
+        self.past: PastCode | None = None
+        """Where code that is not served comes from, to look back at closed runs."""
 
     # -- what is served --------------------------------------------------------------------------------------------
 
-    def serves_workflow(self, workflow_type: str) -> bool:
-        return self._any_workflow or self.host.serves(workflow_type)
+    def serves_workflow(self, workflow_type: str, digest: str = "") -> bool:
+        return self._any_workflow or self.host.serves(workflow_type, digest)
 
     def serves_activity(self, activity_type: str) -> bool:
         return self._serve_activities and (self._any_activity or self.executor.serves(activity_type))
 
-    def has_workflow(self, workflow_type: str) -> bool:
-        return self.host.serves(workflow_type)
+    def has_workflow(self, workflow_type: str, digest: str = "") -> bool:
+        return self.host.versions.holds(workflow_type, digest)
 
     def definition_digest(self, workflow_type: str) -> str:
-        return self.digests.get(workflow_type, "")
+        return self.host.versions.current_digest(workflow_type)
+
+    def version_left(self, workflow_type: str, digest: str) -> None:
+        listener = self.on_version_left
+        if listener is not None and digest != self.host.versions.current_digest(workflow_type):
+            listener(workflow_type, digest)
+
+    async def recall_workflow(self, workflow_type: str, digest: str) -> str:
+        return "it has no stored source" if self.past is None else await self.past.recall(workflow_type, digest)
+
+    def past_definition(self, workflow_type: str, digest: str) -> WorkflowDefinition | None:
+        """A version that is not served and was recalled."""
+        if self.past is None or self.host.serves(workflow_type, digest):
+            return None
+        return self.past.get(workflow_type, digest)
 
     def has_activity(self, activity_type: str) -> bool:
         return self.executor.serves(activity_type)
@@ -119,7 +137,10 @@ class HostPort:
     ) -> QueryAnswer | Awaitable[QueryAnswer]:
         if self._has_codec:
             return self._answer_with_codec(run_key, query, task)
-        return self.host.query(run_key, query, task)
+        return self.host.query(run_key, query, task, self._past_code(task))
+
+    def _past_code(self, task: WorkflowTask | None) -> WorkflowDefinition | None:
+        return None if task is None else self.past_definition(task.workflow_type, task.definition)
 
     def evict_run(self, run_key: int) -> None:
         self._locals.drop(run_key)
@@ -155,7 +176,7 @@ class HostPort:
         try:
             if task is not None:
                 task = await self._decoded(codec, task)
-            answer = self.host.query(run_key, await self._decoded(codec, query), task)
+            answer = self.host.query(run_key, await self._decoded(codec, query), task, self._past_code(task))
             encoded: QueryAnswer = await visit_payloads(answer, codec.encode_payloads, headers=self._decode_headers)
         except Exception as error:
             return QueryAnswer(failure=Failure(message=f"the payload codec failed on query {query.name}: {error}"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickle
 import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,9 @@ import msgspec
 from durable_nb.activity import Info
 from durable_nb.activity._context import ActivityContext, Flag, ForeignFlag, enter, leave
 from durable_nb.exceptions import ApplicationError
+from durable_nb.model.progress import Progress
+from durable_nb.model.text_pieces import Pieces
+from durable_nb.worker import _output
 from durable_nb.worker._shared_state import SharedHeartbeatSender
 
 if TYPE_CHECKING:
@@ -41,6 +45,7 @@ class ProcessCall(msgspec.Struct):
     payload_converter_class: type[PayloadConverter]
     fn: Callable[..., Any]
     args: Sequence[Any]
+    keep_output: bool = False
 
     def packed(self) -> tuple[bytes, bool]:
         """Pickled form, and whether notebook definitions may be inside.
@@ -68,6 +73,8 @@ class ProcessEnd(msgspec.Struct):
     result: Any = None
     error: BaseException | None = None
     traceback_text: str = ""
+    output: list[list[str]] = []
+    """What it printed and logged: pairs of stream and text. It comes with the end, not before."""
 
     def get(self) -> Any:
         """The result; raises the error of the activity."""
@@ -79,13 +86,19 @@ class ProcessEnd(msgspec.Struct):
 def run_in_process(packed: bytes, from_notebook: bool) -> bytes:
     """Entry point in the other process: a packed ``ProcessCall`` in, a pickled ``ProcessEnd`` out."""
     call: ProcessCall = pickle.loads(packed)  # noqa: S301 - from our own worker
-    token = enter(_context_of(call))
+    context = _context_of(call)
+    kept = Pieces()
+    if call.keep_output:
+        _output.listen()
+        context.record = kept.write
+    token = enter(context)
     try:
         end = ProcessEnd(result=call.fn(*call.args))
     except BaseException as error:
         end = ProcessEnd(error=error, traceback_text=traceback.format_exc())
     finally:
         leave(token)
+    end.output = kept.all()
     try:
         return _checked(end, from_notebook)
     except Exception as error:
@@ -110,7 +123,7 @@ def _context_of(call: ProcessCall) -> ActivityContext:
             )
         sender.send_heartbeat(info.task_token, *details)
 
-    return ActivityContext(
+    context = ActivityContext(
         lambda: info,
         cancelled=Flag() if call.cancelled is None else ForeignFlag(call.cancelled),
         worker_shutdown=Flag() if call.worker_shutdown is None else ForeignFlag(call.worker_shutdown),
@@ -118,6 +131,24 @@ def _context_of(call: ProcessCall) -> ActivityContext:
         payload_converter=call.payload_converter_class(),
         is_async=False,
     )
+    if sender is not None:
+        report = paced(lambda done, total, label: sender.send_heartbeat(info.task_token, Progress(done, total, label)))
+        context.report_progress = report
+    return context
+
+
+def paced(report: Callable[[float, float, str], object]) -> Callable[[float, float, str], None]:
+    """``report`` called ten times a second at most, and at the last step."""
+    again_at = 0.0
+
+    def call(done: float, total: float, label: str) -> None:
+        nonlocal again_at
+        now = time.monotonic()
+        if now >= again_at or done == total:
+            again_at = now + 0.1
+            report(done, total, label)
+
+    return call
 
 
 def _checked(end: ProcessEnd, from_notebook: bool) -> bytes:
@@ -136,7 +167,7 @@ def _replacement(end: ProcessEnd, problem: Exception) -> ProcessEnd:
         )
     else:
         error = ApplicationError(str(end.error), type=type(end.error).__name__)
-    return ProcessEnd(error=error, traceback_text=end.traceback_text)
+    return ProcessEnd(error=error, traceback_text=end.traceback_text, output=end.output)
 
 
 def _is_from_main(fn: Any) -> bool:

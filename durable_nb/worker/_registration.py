@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import inspect
-import pickle
 import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -76,6 +75,8 @@ def _check_sync(
             "be present: pass SharedStateManager.create_from_multiprocessing(multiprocessing.Manager())"
         )
     if isinstance(executor, concurrent.futures.ProcessPoolExecutor) and definition.fn.__module__ != "__main__":
+        import pickle  # noqa: PLC0415 - who has such an executor has imported it
+
         try:
             pickle.dumps(definition.fn)
         except Exception as error:

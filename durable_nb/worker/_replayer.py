@@ -13,8 +13,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial, reduce
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
+from durable_nb.client import WorkflowHistory
 from durable_nb.converter import DataConverter
 from durable_nb.converter.codec import apply_codec
 from durable_nb.model.events import Event
@@ -27,10 +28,6 @@ from durable_nb.runtime.payload_visitor import visit_payloads
 from durable_nb.runtime.replay import replay_history, started_event
 from durable_nb.worker._interceptor import Interceptor
 from durable_nb.worker._runner import UnsandboxedWorkflowRunner, WorkflowRunner
-
-if TYPE_CHECKING:
-    from durable_nb.client import WorkflowHistory
-
 
 _RUNNER = UnsandboxedWorkflowRunner()
 

@@ -10,19 +10,22 @@ import asyncio
 import logging
 from collections.abc import Callable, MutableMapping, Sequence
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from durable_nb.activity import ActivityCancellationDetails, Info, _CompleteAsyncError
 from durable_nb.activity import logger as activity_logger
 from durable_nb.activity._context import ActivityContext, Flag
 from durable_nb.exceptions import ApplicationError, ApplicationErrorCategory, CancelledError
+from durable_nb.model.progress import Progress, of_values, to_payload
 from durable_nb.model.tasks import ActivityOutcome, ActivityTask, HeartbeatReply
-from durable_nb.policies import Priority, RetryPolicy
+from durable_nb.policies import Priority, RawValue, RetryPolicy
 from durable_nb.worker._thread_cancel import ThreadCanceller
 
 if TYPE_CHECKING:
     from durable_nb.activity._definition import ActivityDefinition
     from durable_nb.converter import DataConverter
+    from durable_nb.engine.outputs import AttemptOutput
     from durable_nb.worker._activity import ActivityExecutor
     from durable_nb.worker._heartbeat import HeartbeatThrottle
     from durable_nb.worker._interceptor import ActivityOutboundInterceptor
@@ -31,6 +34,9 @@ Report = Callable[[ActivityOutcome], None]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CANCELLED = (asyncio.CancelledError, CancelledError)
+_NUMBERS = (int, float)
+_BEATS_EVERY = 0.1
+"""Seconds between two reports of progress that become heartbeats, which are held back much longer; the last does."""
 _IDENTIFIER = {"__temporal_error_identifier": "ActivityFailure"}
 
 
@@ -49,8 +55,14 @@ class RunningActivity(ActivityContext):
     entered = False
     """Whether the first step ran; an asyncio task that is cancelled before never runs at all."""
     cancel_requested = False
-    heartbeat_error: Exception | None = None
+    heartbeat_error: BaseException | None = None
     done = False
+    output: AttemptOutput | None = None
+    """What the attempt printed; made when it first prints."""
+    own_details: tuple[Any, ...] = ()
+    """The newest details of the activity's own heartbeats; a report of progress goes behind them."""
+    last_report: Progress | None = None
+    beats_again_at = 0.0
 
     def __init__(
         self,
@@ -89,9 +101,49 @@ class RunningActivity(ActivityContext):
         """``activity.heartbeat``; a local activity has nobody to tell."""
         if self.done or self.task.is_local:
             return
+        if details and type(details[0]) is Progress:
+            self.report_progress(details[0].done, details[0].total, details[0].label)  # from another process
+            return
+        if 2 <= len(details) <= 3 and type(details[0]) in _NUMBERS:
+            steps = of_values(details)
+            if steps is not None:
+                self._show(steps.done, steps.total, steps.label)
+        self.own_details = details
+        self._beat()
+
+    def _beat(self) -> None:
         if self.throttle is None:
             self.throttle = self.host.new_throttle(self)
-        self.throttle.beat(details)
+        report = self.last_report
+        details = self.own_details
+        self.throttle.beat(details if report is None else (*details, RawValue(to_payload(report))))
+
+    # -- output and progress ---------------------------------------------------------------------------------------
+
+    def record(self, stream: str, text: str) -> None:
+        """Keep what the attempt prints or logs; in any thread."""
+        output = self._open_output()
+        if output is not None and not self.done:
+            output.write(stream, text)
+
+    def report_progress(self, done: float, total: float, label: str) -> None:
+        """``durable_nb.progress``: each report is taken down; heartbeats carry the newest now and then."""
+        if self.done or self.task.is_local:
+            return
+        self.last_report = self._show(done, total, label)
+        now = monotonic()
+        if now >= self.beats_again_at or done == total:
+            self.beats_again_at = now + _BEATS_EVERY
+            self._beat()
+
+    def _show(self, done: float, total: float, label: str) -> Progress:
+        output = self._open_output()
+        return output.report(done, total, label) if output is not None else Progress(done, total, label)
+
+    def _open_output(self) -> AttemptOutput | None:
+        if self.output is None and self.host.open_output is not None:
+            self.output = self.host.open_output(self.task)
+        return self.output
 
     def put_interceptor(self, outbound: ActivityOutboundInterceptor | None) -> None:
         """Let ``info`` and ``heartbeat`` go through an interceptor; None: there will be one, but it is not ready."""
@@ -119,7 +171,7 @@ class RunningActivity(ActivityContext):
                 )
             )
 
-    def cancel_by_heartbeat_error(self, error: Exception) -> None:
+    def cancel_by_heartbeat_error(self, error: BaseException) -> None:
         if self.done:
             activity_logger.error("Failed recording heartbeat (activity already done, cannot error)", exc_info=error)
             return

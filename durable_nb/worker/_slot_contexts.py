@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
+from durable_nb.model.dataclass_like import FrozenDataclassLike
 from durable_nb.policies import WorkerDeploymentVersion
 from durable_nb.worker._tuning import SlotPermit
 
@@ -61,4 +62,11 @@ class SlotMarkUsedContext(Protocol):
     """A slot that a task took."""
 
     slot_info: SlotInfo
+    permit: SlotPermit
+
+
+class SlotReleaseContext(FrozenDataclassLike, frozen=True):
+    """A slot that became free."""
+
+    slot_info: SlotInfo | None
     permit: SlotPermit

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from durable_nb.exceptions import CancelledError
+from durable_nb.runtime.async_exceptions import raise_in_thread, withdraw
 
 
 class ThreadCanceller:
@@ -42,7 +43,7 @@ class ThreadCanceller:
             self._thread_id = None
             self._pending = False
             if self._sent:
-                _raise_in_thread(threading.get_ident(), None)
+                withdraw()
                 self._sent = False
             self.left = True
 
@@ -72,14 +73,4 @@ class ThreadCanceller:
         if self._pending and self._shields == 0 and self._thread_id is not None:
             self._pending = False
             self._sent = True
-            _raise_in_thread(self._thread_id, CancelledError)
-
-
-def _raise_in_thread(thread_id: int, error: type[BaseException] | None) -> None:
-    """Ask CPython to raise ``error`` in a thread at its next bytecode; None withdraws one that is on its way."""
-    # Here, because few activities are cancelled in a thread and the module is slow to import.
-    import ctypes  # noqa: PLC0415
-
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(thread_id), None if error is None else ctypes.py_object(error)
-    )
+            raise_in_thread(self._thread_id, CancelledError)

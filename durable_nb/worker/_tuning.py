@@ -8,14 +8,13 @@ resource-based supplier counts as its maximum, a custom one as no limit.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
 from durable_nb.model.dataclass_like import FrozenDataclassLike
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
-    from durable_nb.worker._slot_contexts import SlotInfo, SlotMarkUsedContext, SlotReserveContext
+    from durable_nb.worker._slot_contexts import SlotMarkUsedContext, SlotReleaseContext, SlotReserveContext
 
 DEFAULT_SLOTS = 100
 _RESOURCE_SLOTS = 500
@@ -51,13 +50,6 @@ class ResourceBasedSlotSupplier(FrozenDataclassLike, frozen=True):
 
 class SlotPermit:
     """Permission of a custom supplier; subclasses may carry data."""
-
-
-class SlotReleaseContext(FrozenDataclassLike, frozen=True):
-    """A slot that became free."""
-
-    slot_info: SlotInfo | None
-    permit: SlotPermit
 
 
 class CustomSlotSupplier(ABC):

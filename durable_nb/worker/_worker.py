@@ -21,7 +21,6 @@ from durable_nb.worker._interceptor import Interceptor
 from durable_nb.worker._plugin import Plugin
 from durable_nb.worker._registration import check_activities, check_executor, check_workflows
 from durable_nb.worker._runner import UnsandboxedWorkflowRunner, WorkflowRunner
-from durable_nb.worker._shared_state import SharedStateManager
 from durable_nb.worker._tuning import PollerBehavior, PollerBehaviorSimpleMaximum, WorkerTuner
 from durable_nb.worker.workflow_sandbox import SandboxedWorkflowRunner
 
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from durable_nb.engine import EngineHandle
     from durable_nb.worker._config import WorkerConfig, WorkerDeploymentConfig
     from durable_nb.worker._port import HostPort
+    from durable_nb.worker._shared_state import SharedStateManager
 
 logger = logging.getLogger("durable_nb.worker._worker")
 
@@ -344,7 +344,8 @@ async def unregister(engine: EngineHandle, port: HostPort) -> None:
     engine.call_soon(port.evict_all)
     engine.call_soon(_tell, loop, done)
     with contextlib.suppress(TimeoutError):  # the engine is being closed under us: it starts nothing either
-        await asyncio.wait_for(done.wait(), 5)
+        async with asyncio.timeout(5):
+            await done.wait()
 
 
 def _tell(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:

@@ -112,7 +112,7 @@ class ScriptedWorker:
         self.canceled: list[bytes] = []
         self.fail_next: Exception | None = None
 
-    def serves_workflow(self, workflow_type: str) -> bool:
+    def serves_workflow(self, workflow_type: str, digest: str = "") -> bool:
         return workflow_type in self.scripts
 
     def serves_activity(self, activity_type: str) -> bool:
@@ -121,8 +121,14 @@ class ScriptedWorker:
     has_workflow = serves_workflow
     has_activity = serves_activity
 
+    async def recall_workflow(self, workflow_type: str, digest: str) -> str:
+        return "scripts are not kept"
+
     def definition_digest(self, workflow_type: str) -> str:
         return f"digest of {workflow_type}"
+
+    def version_left(self, workflow_type: str, digest: str) -> None:
+        """Keeps everything."""
 
     def holds_run(self, run_key: int) -> bool:
         return run_key in self.histories

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from durable_nb.model import requests as ask
 from durable_nb.model.attributes import (
     RequestCancelExternalWorkflowExecutionInitiated,
     RetryPolicyAttributes,
@@ -40,6 +43,21 @@ async def test_a_parent_hears_of_its_childs_start_and_end(driver):
     started = (await d.events("child"))[0].attributes
     assert started.parent_workflow_execution.workflow_id == "parent"
     assert started.root_workflow_execution.workflow_id == "parent"
+
+
+async def test_the_engine_is_not_quiet_while_runs_tell_each_other_something(driver):
+    d = driver()
+    d.handle.register_worker(ScriptedWorker({"P": parent_of("C"), "C": sequence(2)}))
+    await d.start("P", "parent")
+    ending = asyncio.ensure_future(d.close_event("parent"))
+    engine = d.handle.engine
+    told = 0
+    while not ending.done():
+        owed = any(slot.state is not None and slot.state.transfers for slot in engine.slots.values())
+        assert not owed or not engine.is_quiet
+        told += owed
+        await asyncio.sleep(0)
+    assert told
 
 
 async def test_a_child_whose_id_is_in_use_fails_to_start(driver):
@@ -175,8 +193,34 @@ async def test_a_parent_that_is_loaded_from_the_store_still_gets_its_childs_end(
     while "ChildWorkflowExecutionStarted" not in await d.event_names("parent"):
         await d.settle()
     engine = d.handle.engine
-    engine.drop(engine.slots[engine.open_runs["default", "parent"]])
+    engine.slots.drop(engine.slots[engine.slots.open_runs["default", "parent"]])
     from durable_nb.model import requests as ask
 
     await d.frontend.signal_workflow(ask.SignalWorkflow(d.target("child"), ask.SignalInput("stop")))
     assert (await d.close_event("parent")).attributes.result == text("ChildWorkflowExecutionCompleted")
+
+
+async def test_what_is_meant_for_a_child_does_not_reach_a_stranger_who_has_its_id_now(driver):
+    d = driver()
+
+    def tells_late(history):
+        titles = [event.event_type.title for event in history]
+        asked = [StartChildWorkflowExecutionInitiated(workflow_id="child", workflow_type="C")]
+        if "WorkflowExecutionSignaled" in titles:
+            target = WorkflowExecution("child")
+            asked.append(
+                SignalExternalWorkflowExecutionInitiated(
+                    workflow_execution=target, signal_name="stop", child_workflow_only=True
+                )
+            )
+        answers = [title for title in titles if title.startswith("SignalExternal") and title.endswith("Failed")]
+        return [*asked, WorkflowExecutionCompleted(text(answers[0]))] if answers else asked
+
+    d.handle.register_worker(ScriptedWorker({"P": tells_late, "C": sequence(0), "stranger": until_signal()}))
+    await d.start("P", "parent")
+    while "ChildWorkflowExecutionCompleted" not in await d.event_names("parent"):  # noqa: ASYNC110 - see ``until``
+        await asyncio.sleep(0)
+    await d.start("stranger", "child")
+    await d.frontend.signal_workflow(ask.SignalWorkflow(d.target("parent"), ask.SignalInput("go")))
+    assert (await d.close_event("parent")).attributes.result == text("SignalExternalWorkflowExecutionFailed")
+    assert "WorkflowExecutionSignaled" not in await d.event_names("child")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from durable_nb.engine.starting import reuse_refusal
 from durable_nb.exceptions import WorkflowAlreadyStartedError
 from durable_nb.model import requests as ask
 from durable_nb.model.attributes import WorkflowExecutionCompleted, WorkflowExecutionContinuedAsNew
@@ -91,6 +92,30 @@ async def test_the_reuse_policy_decides_about_the_id_of_a_completed_run(driver, 
             await d.start("W", id_reuse_policy=policy)
 
 
+async def test_an_id_stays_forbidden_when_its_run_closes_while_a_start_is_decided(driver, monkeypatch):
+    d = driver()
+    d.handle.register_worker(ScriptedWorker({"W": until_signal()}))
+    first = await d.start("W")
+
+    async def closed_meanwhile(*args):
+        row = await reuse_refusal(*args)
+        if row.status == WorkflowExecutionStatus.RUNNING:
+            await d.frontend.signal_workflow(ask.SignalWorkflow(d.target(), ask.SignalInput("stop")))
+            await d.close_event()
+        return row
+
+    # As where the run was begun by another process.
+    monkeypatch.setattr(type(d.handle.engine.slots), "find", lambda *_: None)
+    monkeypatch.setattr("durable_nb.engine.frontend.reuse_refusal", closed_meanwhile)
+    with pytest.raises(WorkflowAlreadyStartedError) as refused:
+        await d.start(
+            "W",
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        )
+    assert refused.value.run_id == first.run_id
+
+
 async def test_signal_with_start_puts_the_signal_right_after_the_start(driver):
     d = driver()
     d.handle.register_worker(ScriptedWorker({"W": until_signal()}))
@@ -109,7 +134,7 @@ async def test_ten_thousand_signals_reach_one_run_in_order(driver):
     await d.start("W")
     for number in range(10_000):
         d.handle.engine.push(
-            d.handle.engine.open_runs["default", "w"],
+            d.handle.engine.slots.open_runs["default", "w"],
             _signal(f"s{number}"),
         )
     await d.frontend.signal_workflow(ask.SignalWorkflow(d.target(), ask.SignalInput("stop")))
@@ -261,6 +286,7 @@ async def test_a_failed_workflow_task_is_tried_again_and_leaves_one_triple(drive
     assert described.status is WorkflowExecutionStatus.RUNNING
     assert described.pending_workflow_task.last_failure.message == "bug in the cell"
     assert notices[0].kind == "workflow_task_failed"
+    assert notices[0].message.endswith("(attempt 1): Bug: bug in the cell")
     d.clock.advance(SECOND)
     await d.close_event()
     assert (await d.event_names()).count("WorkflowTaskFailed") == 1

@@ -10,9 +10,19 @@ import pytest_asyncio
 
 from durable_nb.engine import open_engine
 from durable_nb.engine.clock import ManualClock
+from durable_nb.engine.transfer_inputs import ExternalDelivered
 from durable_nb.model import requests as ask
-from durable_nb.model.attributes import ActivityTaskScheduled, ActivityTaskStarted
+from durable_nb.model.attributes import (
+    ActivityTaskScheduled,
+    ActivityTaskStarted,
+    RequestCancelExternalWorkflowExecutionInitiated,
+    SignalExternalWorkflowExecutionInitiated,
+    StartChildWorkflowExecutionInitiated,
+    WorkflowExecutionCompleted,
+    WorkflowExecutionContinuedAsNew,
+)
 from durable_nb.model.enums import WorkflowIDConflictPolicy
+from durable_nb.model.failure import WorkflowExecution
 from durable_nb.model.tasks import ActivityOutcome
 from durable_nb.service import RPCError
 from tests.engine.conftest import Driver, until
@@ -153,3 +163,71 @@ async def test_a_start_that_may_use_an_open_run_notices_that_another_process_clo
     await second.frontend.terminate_workflow(ask.TerminateWorkflow(second.target()))
     started = await first.start("W", id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING)
     assert started.started
+
+
+def tells(make):
+    """Starts a child and, once it runs, asks for what ``make`` gives; ends with the name of the answer."""
+
+    def script(history):
+        asked = [StartChildWorkflowExecutionInitiated(workflow_id="child", workflow_type="C")]
+        titles = [event.event_type.title for event in history]
+        if "ChildWorkflowExecutionStarted" in titles:
+            asked.append(make())
+        answers = [title for title in titles if "External" in title and not title.endswith("Initiated")]
+        return [*asked, WorkflowExecutionCompleted(text(answers[0]))] if answers else asked
+
+    return script
+
+
+def signal_child():
+    return SignalExternalWorkflowExecutionInitiated(
+        workflow_execution=WorkflowExecution("child"), signal_name="stop", child_workflow_only=True
+    )
+
+
+def cancel_child():
+    return RequestCancelExternalWorkflowExecutionInitiated(
+        workflow_execution=WorkflowExecution("child"), child_workflow_only=True
+    )
+
+
+def until_told(again):
+    """A child that ends when it is told something, or goes on as new first."""
+
+    def script(history):
+        told = {"WorkflowExecutionSignaled", "WorkflowExecutionCancelRequested"}
+        if told.isdisjoint(event.event_type.title for event in history):
+            return []
+        goes_on = WorkflowExecutionContinuedAsNew(workflow_type="C", task_queue="q")
+        return [goes_on if again else WorkflowExecutionCompleted(text("told"))]
+
+    return script
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["the child ends", "the child continues as new"])
+@pytest.mark.parametrize(
+    ("make", "answer"),
+    [
+        (signal_child, "ExternalWorkflowExecutionSignaled"),
+        (cancel_child, "ExternalWorkflowExecutionCancelRequested"),
+    ],
+)
+async def test_what_was_told_before_a_crash_counts_though_the_child_has_moved_on(two, make, answer, again):
+    first, second = two
+    scripts = {"P": tells(make), "C": until_told(again)}
+    push, unheard = first.handle.engine.push, []
+
+    def dies_before_the_answer(run_key, item):
+        (unheard.append if isinstance(item, ExternalDelivered) else lambda _: push(run_key, item))(item)
+
+    first.handle.engine.push = dies_before_the_answer
+    first.handle.register_worker(ScriptedWorker(scripts))
+    await first.start("P", "parent")
+    await until(lambda: unheard)
+    second.handle.store.heartbeat(first.handle.process_key, 0)
+    second.handle.register_worker(ScriptedWorker(scripts))
+    second.handle.upkeep._next_look_for_dead = 0.0
+    second.handle.upkeep.look()
+    assert (await second.close_event("parent")).attributes.result == text(answer)
+    runs = await second.frontend.list_workflows(ask.ListWorkflows("default", workflow_id="child"))
+    assert len(runs) == (2 if again else 1), "told again, the child would have gone on as new again"

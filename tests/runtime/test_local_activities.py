@@ -181,6 +181,17 @@ def test_a_long_backoff_becomes_a_durable_timer_and_a_new_number() -> None:
     assert d.replay().failure is None
 
 
+def test_a_retry_after_a_durable_backoff_is_asked_for_once_where_the_run_was_replayed() -> None:
+    d, _ = begin("one")
+    d.finish(d.host.resolve_local_activity(KEY, 1, LocalEnd(ActivityOutcome(failure=failure()), 3, 7, 0, 90 * SECOND)))
+    d.fire()
+    d.forget()
+    pending = d.host.handle(KEY, d.start_task())
+    assert [each.seq for each in pending.start] == [2]  # type: ignore[union-attr]
+    d.finish(d.host.resolve_local_activity(KEY, 2, end(d, "at last")))
+    assert d.result[0] == "at last"
+
+
 def test_cancelling_tells_the_host_and_raises_at_once() -> None:
     d, _ = begin("cancelled")
     d.finish(d.host.heartbeat(KEY))

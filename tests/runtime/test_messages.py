@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from durable_nb.exceptions import ApplicationError
 from durable_nb.model import attributes as a
 from durable_nb.model.enums import WorkflowTaskFailedCause
 from tests.runtime import stories
-from tests.runtime.driver import Driver, value
+from tests.runtime.driver import KEY, Driver, value
 
 SHORT = timedelta(seconds=10)
 
@@ -284,6 +285,25 @@ def test_a_query_knows_that_it_is_read_only() -> None:
 
 def test_an_unknown_query_goes_to_the_dynamic_handler() -> None:
     assert desk().query("whatever", 1, 2) == "whatever(2)"
+
+
+@workflow.defn
+class Leaves:
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.sleep(1)
+
+    @workflow.query
+    def leave(self) -> None:
+        sys.exit("bye")
+
+
+def test_sys_exit_in_a_query_fails_the_query_and_not_the_process() -> None:
+    d = Driver(Leaves)
+    d.task()
+    with pytest.raises(AssertionError, match="bye"):
+        d.query("leave")
+    assert d.host.holds(KEY)
 
 
 def test_an_unknown_query_without_dynamic_handler_lists_what_is_known() -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from itertools import takewhile
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from durable_nb.model.attributes import MarkerRecorded
+from durable_nb.model.events import Event
+from durable_nb.runtime.matching import COMMAND_EVENTS
 from tests.runtime.chaos_driver import live
 from tests.runtime.driver import Driver, options
 from tests.runtime.oracle import Oracle
@@ -31,19 +35,33 @@ def program(branches: list[Any], later: list[Any], seed: int) -> Driver:
         return live(branches, later, seed)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def is_torn(events: list[Event], length: int) -> bool:
+    """Whether a cut there parts the commands of a workflow task from a marker of an activity or a patch.
+
+    No store has such a history, for a task's events are written together, and none can be replayed: code that does not
+    find the marker goes another way, and may take back what it had asked for.
+    """
+    commands = takewhile(lambda event: type(event.attributes) in COMMAND_EVENTS, events[length:])
+    return any(isinstance(event.attributes, MarkerRecorded) for event in commands)
+
+
+@settings(max_examples=60)
 @given(branches, st.lists(branch, max_size=3), st.integers(0, 2**16))
+@example([[["activity", 0]], [["activity", 0]], [["local", 0], ["cancel", 0]]], [], 0)
+@example([[["sleep", 4], ["local", 4]], [["patch", 0], ["cancel", 4], ["timeout", 2], ["set", 1]]], [], 159)
 def test_replay_of_any_prefix_of_a_history_agrees_with_it(branches: list[Any], later: list[Any], seed: int) -> None:
     d = program(branches, later, seed)
     events = d.events
     for length in range(1, len(events) + 1):
+        if is_torn(events, length):
+            continue
         d.events = events[:length]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             assert d.replay().failure is None, length
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(branches, st.lists(branch, max_size=2), st.integers(0, 2**16))
 def test_a_run_rebuilt_before_every_task_gives_the_same_history(
     branches: list[Any], later: list[Any], seed: int
@@ -60,7 +78,6 @@ def rebuilt(d: Driver) -> list[str]:
     from durable_nb.model.commands import WorkflowTaskCompletion
     from durable_nb.model.tasks import WorkflowTask
     from durable_nb.runtime.instance import WorkflowInstance
-    from durable_nb.runtime.matching import COMMAND_EVENTS
 
     kinds: list[str] = []
     events = d.events
@@ -92,9 +109,7 @@ def rebuilt(d: Driver) -> list[str]:
 
 
 @pytest.mark.slow
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(branches=branches, later=st.lists(branch, max_size=3), seed=st.integers(0, 2**16))
 def test_the_judge_accepts_what_random_programs_did(
     branches: list[Any], later: list[Any], seed: int, oracle: Oracle

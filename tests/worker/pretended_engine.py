@@ -92,7 +92,7 @@ class ScriptedHost:
         self.evicted: list[int] = []
         self.types = {"Known"}
 
-    def serves(self, workflow_type: str) -> bool:
+    def serves(self, workflow_type: str, digest: str = "") -> bool:
         return workflow_type in self.types
 
     def holds(self, run_key: int) -> bool:
@@ -109,7 +109,9 @@ class ScriptedHost:
     def heartbeat(self, run_key: int) -> WorkflowTaskCompletion:
         return WorkflowTaskCompletion(commands=[], force_new_task=True)
 
-    def query(self, run_key: int, request: QueryRequest, task: WorkflowTask | None) -> QueryAnswer:
+    def query(
+        self, run_key: int, request: QueryRequest, task: WorkflowTask | None, definition: Any = None
+    ) -> QueryAnswer:
         self.queries.append((request, task))
         return QueryAnswer(result=request.args)
 

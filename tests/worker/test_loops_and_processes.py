@@ -6,7 +6,6 @@ import asyncio
 import multiprocessing
 import os
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
@@ -36,13 +35,13 @@ def process_order(order: Order) -> list[Any]:
 @activity.defn
 def beat_until_cancelled() -> str:
     activity.heartbeat("alive", 1)
-    activity.wait_for_cancelled_sync(20)
+    activity.wait_for_cancelled_sync(60)
     return f"cancelled {activity.is_cancelled()}"
 
 
 @activity.defn
 def until_shutdown() -> str:
-    activity.wait_for_worker_shutdown_sync(20)
+    activity.wait_for_worker_shutdown_sync(60)
     return f"shutdown {activity.is_worker_shutdown()}"
 
 
@@ -102,7 +101,7 @@ async def test_a_shutdown_crosses_the_process_border(pool: Executor, manager: Sh
     end = rig.start(activity_task("until_shutdown"))
     while rig.executor.calls.foreign_shutdown is None:  # noqa: ASYNC110 - a moment, until the process call is made
         await asyncio.sleep(0)
-    await rig.executor.shutdown(10)
+    await rig.executor.shutdown(60)
     assert value_of(await end) == "shutdown True"
 
 
@@ -222,14 +221,12 @@ async def test_blocking_in_a_thread_does_not_block_the_loop() -> None:
     gate = threading.Event()
 
     @activity.defn
-    def block() -> None:
-        gate.wait(10)
+    def block() -> bool:
+        return gate.wait(60)
 
     with ThreadPoolExecutor(1) as pool:
         rig = Rig(block, executor=pool)
-        begun = time.monotonic()
         end = rig.start(activity_task("block"))
         await settle()
-        assert time.monotonic() - begun < 5
         gate.set()
-        assert (await end).failure is None
+        assert value_of(await end) is True, "the loop went on, and opened the gate"

@@ -20,6 +20,7 @@ from durable_nb.exceptions import ActivityError, ApplicationError, CancelledErro
 from durable_nb.model.requests import Target
 from durable_nb.worker import Worker
 from durable_nb.worker._embedded import EmbeddedWorker
+from tests.waiting import until
 from tests.worker.test_port import Reversing
 
 MINUTE = timedelta(minutes=1)
@@ -92,13 +93,6 @@ class LocalOnes:
         return [first, second]
 
 
-@activity.defn
-async def until_cancelled() -> None:
-    while True:
-        activity.heartbeat("alive")
-        await asyncio.sleep(0.01)
-
-
 @workflow.defn
 class Cancelling:
     def __init__(self) -> None:
@@ -107,9 +101,9 @@ class Cancelling:
     @workflow.run
     async def run(self) -> str:
         handle = workflow.start_activity(
-            until_cancelled,
+            "until_cancelled",
             start_to_close_timeout=MINUTE,
-            heartbeat_timeout=timedelta(milliseconds=40),
+            heartbeat_timeout=MINUTE,
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         )
         await workflow.wait_condition(lambda: self.stop)
@@ -183,8 +177,19 @@ async def test_local_activities_are_retried_in_place_or_after_a_durable_timer() 
 
 
 async def test_a_cancel_reaches_the_activity_by_its_heartbeat() -> None:
-    async with serving(Cancelling, activities=[until_cancelled]) as client:
+    begun = asyncio.Event()
+
+    @activity.defn
+    async def until_cancelled() -> None:
+        begun.set()
+        while True:
+            activity.heartbeat("alive")
+            await asyncio.sleep(0.001)
+
+    often = timedelta(milliseconds=1)
+    async with serving(Cancelling, activities=[until_cancelled], max_heartbeat_throttle_interval=often) as client:
         handle = await client.start_workflow(Cancelling.run, id="w", task_queue="q")
+        await begun.wait()
         await handle.signal(Cancelling.stop_now)
         assert await handle.result() == f"{CancelledError.__name__} True"
 
@@ -202,11 +207,12 @@ async def test_an_unknown_activity_fails_with_not_found() -> None:
 async def test_an_activity_may_be_completed_by_somebody_else() -> None:
     async with serving(WaitsForOthers, activities=[completed_later]) as client:
         handle = await client.start_workflow(WaitsForOthers.run, id="w", task_queue="q")
-        for _ in range(1000):
+
+        async def is_started() -> bool:
             pending = (await client.frontend.describe_workflow(Target("default", handle.id))).pending_activities
-            if pending and pending[0].state == "started":
-                break
-            await asyncio.sleep(0)
+            return bool(pending) and pending[0].state == "started"
+
+        await until(is_started)
         await client.get_async_activity_handle(workflow_id="w", run_id=None, activity_id="later").complete("done")
         assert await handle.result() == "done"
 

@@ -89,6 +89,14 @@ async def test_numbers_of_slots_come_from_the_options_or_the_tuner() -> None:
     assert make(tuner=worker_tuner())[0]._port.free_activity_slots() == 3
 
 
+async def test_debug_mode_looks_for_no_deadlock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TEMPORAL_DEBUG", raising=False)
+    assert make()[0]._port.host.options.deadlock_timeout == 2.0
+    assert make(debug_mode=True)[0]._port.host.options.deadlock_timeout is None
+    monkeypatch.setenv("TEMPORAL_DEBUG", "1")
+    assert make()[0]._port.host.options.deadlock_timeout is None
+
+
 async def test_inside_the_block_the_worker_serves_and_after_it_nothing_is_left() -> None:
     served, engine = make()
     assert not served.is_running
