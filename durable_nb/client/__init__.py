@@ -5,8 +5,11 @@ new is that the address of a client is a store URL and that ``task_queue`` has a
 engine through its frontend only (``model.requests``) and never to a store.
 """
 
+from typing import TYPE_CHECKING
+
+from durable_nb._first_use import on_first_use
 from durable_nb.client._async_activity import AsyncActivityHandle
-from durable_nb.client._client import Client, ClientConfig, ClientConnectConfig
+from durable_nb.client._client import Client
 from durable_nb.client._enums import WorkflowHistoryEventFilterType, WorkflowUpdateStage
 from durable_nb.client._errors import (
     AsyncActivityCancelledError,
@@ -18,14 +21,7 @@ from durable_nb.client._errors import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from durable_nb.client._execution import (
-    WorkflowExecution,
-    WorkflowExecutionCount,
-    WorkflowExecutionCountAggregationGroup,
-    WorkflowExecutionDescription,
-)
 from durable_nb.client._handle import WorkflowHandle
-from durable_nb.client._history import WorkflowHistory, WorkflowHistoryEventAsyncIterator
 from durable_nb.client._inputs import (
     AsyncActivityIDReference,
     CancelWorkflowInput,
@@ -47,14 +43,43 @@ from durable_nb.client._inputs import (
     UpdateWithStartUpdateWorkflowInput,
 )
 from durable_nb.client._interceptor import Interceptor, OutboundInterceptor
-from durable_nb.client._listing import WorkflowExecutionAsyncIterator
 from durable_nb.client._plugin import Plugin
 from durable_nb.client._update_handle import WorkflowUpdateHandle
-from durable_nb.client._with_start import WithStartWorkflowOperation
 from durable_nb.model.enums import WorkflowExecutionStatus
 from durable_nb.service import RPCError, RPCStatusCode
 
+if TYPE_CHECKING:
+    from durable_nb.client._configs import ClientConfig, ClientConnectConfig
+    from durable_nb.client._execution import (
+        WorkflowExecution,
+        WorkflowExecutionCount,
+        WorkflowExecutionCountAggregationGroup,
+        WorkflowExecutionDescription,
+    )
+    from durable_nb.client._history import WorkflowHistory, WorkflowHistoryEventAsyncIterator
+    from durable_nb.client._listing import WorkflowExecutionAsyncIterator
+    from durable_nb.client._output import ActivityOutput
+    from durable_nb.client._with_start import WithStartWorkflowOperation
+else:
+    __getattr__, __dir__ = on_first_use(
+        globals(),
+        {
+            "_configs": ("ClientConfig", "ClientConnectConfig"),
+            "_execution": (
+                "WorkflowExecution",
+                "WorkflowExecutionCount",
+                "WorkflowExecutionCountAggregationGroup",
+                "WorkflowExecutionDescription",
+            ),
+            "_history": ("WorkflowHistory", "WorkflowHistoryEventAsyncIterator"),
+            "_listing": ("WorkflowExecutionAsyncIterator",),
+            "_output": ("ActivityOutput",),
+            "_with_start": ("WithStartWorkflowOperation",),
+        },
+    )
+
 __all__ = [
+    "ActivityOutput",
     "AsyncActivityCancelledError",
     "AsyncActivityHandle",
     "AsyncActivityIDReference",

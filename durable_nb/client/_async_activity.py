@@ -19,12 +19,12 @@ from durable_nb.client._inputs import (
 from durable_nb.client._interceptor import OutboundInterceptor
 from durable_nb.client._naming import arg_unset
 from durable_nb.client._payloads import encode, encode_failure
+from durable_nb.converter import DataConverter, SerializationContext
 from durable_nb.model.requests import ActivityReference
 from durable_nb.service import RPCError, RPCStatusCode
 
 if TYPE_CHECKING:
     from durable_nb.client._client import Client
-    from durable_nb.converter import DataConverter, SerializationContext
 
 T = TypeVar("T")
 

@@ -27,7 +27,8 @@ async def within(call: Awaitable[T], timeout: timedelta, verb: str) -> T:
         DEADLINE_EXCEEDED: no answer in time. What was asked for may still happen.
     """
     try:
-        return await asyncio.wait_for(call, timeout.total_seconds())
+        async with asyncio.timeout(timeout.total_seconds()):
+            return await call
     except TimeoutError:
         message = f"Timeout expired: no answer to {verb} within rpc_timeout={timeout}"
         raise RPCError(message, RPCStatusCode.DEADLINE_EXCEEDED) from None

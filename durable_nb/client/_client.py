@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Concatenate, TypedDict, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Self, cast, overload
 
 from durable_nb.client import _defaults
 from durable_nb.client._async_activity import AsyncActivityHandle
+from durable_nb.client._client_branching import BranchingClient
 from durable_nb.client._engine_calls import EngineCalls
-from durable_nb.client._execution import WorkflowExecutionCount
+from durable_nb.client._exports import ExportingClient
+from durable_nb.client._frames import ClientFrames, set_current
 from durable_nb.client._handle import WorkflowHandle
+from durable_nb.client._importing import ImportingClient
 from durable_nb.client._inputs import AsyncActivityIDReference, CountWorkflowsInput, ListWorkflowsInput
 from durable_nb.client._interceptor import Interceptor, OutboundInterceptor
-from durable_nb.client._listing import WorkflowExecutionAsyncIterator
 from durable_nb.client._naming import WORKFLOW, named
 from durable_nb.client._opening import opener, shown_url
 from durable_nb.client._plugin import Plugin
@@ -28,47 +30,14 @@ from durable_nb.common import HeaderCodecBehavior, QueryRejectCondition
 from durable_nb.converter import DataConverter, WorkflowSerializationContext
 
 if TYPE_CHECKING:
-    from typing import Self
-
+    from durable_nb.client._configs import ClientConfig
+    from durable_nb.client._execution import WorkflowExecutionCount
+    from durable_nb.client._listing import WorkflowExecutionAsyncIterator
     from durable_nb.client._typing import FunctionAsyncNoParam
     from durable_nb.engine import EngineHandle
 
 
-class ClientConfig(TypedDict, total=False):
-    """Keywords of ``Client``: ``Client(**client.config())`` makes an equal one."""
-
-    service_client: EngineHandle
-    namespace: str
-    data_converter: DataConverter
-    plugins: Sequence[Plugin]
-    interceptors: Sequence[Interceptor]
-    default_workflow_query_reject_condition: QueryRejectCondition | None
-    header_codec_behavior: HeaderCodecBehavior
-    identity: str | None
-
-
-class ClientConnectConfig(TypedDict, total=False):
-    """Keywords of ``Client.connect``, as ``envconfig`` returns them."""
-
-    target_host: str
-    namespace: str
-    api_key: str | None
-    data_converter: DataConverter
-    plugins: Sequence[Plugin]
-    interceptors: Sequence[Interceptor]
-    default_workflow_query_reject_condition: QueryRejectCondition | None
-    tls: Any
-    retry_config: Any
-    keep_alive_config: Any
-    rpc_metadata: Mapping[str, str | bytes]
-    identity: str | None
-    lazy: bool
-    runtime: Any
-    http_connect_proxy_config: Any
-    header_codec_behavior: HeaderCodecBehavior
-
-
-class Client(Starting, UpdatingWithStart):
+class Client(Starting, BranchingClient, UpdatingWithStart, ExportingClient, ImportingClient, ClientFrames):
     """Starts workflows and talks to them. May be shared by tasks, threads and loops.
 
     Parameters
@@ -101,16 +70,16 @@ class Client(Starting, UpdatingWithStart):
         header_codec_behavior: HeaderCodecBehavior = HeaderCodecBehavior.NO_CODEC,
         identity: str | None = None,
     ) -> None:
-        config = ClientConfig(
-            service_client=cast("EngineHandle", service_client),
-            namespace=namespace,
-            data_converter=data_converter,
-            plugins=plugins,
-            interceptors=interceptors,
-            default_workflow_query_reject_condition=default_workflow_query_reject_condition,
-            header_codec_behavior=header_codec_behavior,
-            identity=identity,
-        )
+        config: ClientConfig = {
+            "service_client": cast("EngineHandle", service_client),
+            "namespace": namespace,
+            "data_converter": data_converter,
+            "plugins": plugins,
+            "interceptors": interceptors,
+            "default_workflow_query_reject_condition": default_workflow_query_reject_condition,
+            "header_codec_behavior": header_codec_behavior,
+            "identity": identity,
+        }
         self._initial_config = config.copy()
         for plugin in plugins:
             config = plugin.configure_client(config)
@@ -205,6 +174,7 @@ class Client(Starting, UpdatingWithStart):
             identity=identity,
         )
         client.api_key, client.rpc_metadata = api_key, rpc_metadata
+        set_current(client)
         return client
 
     def __repr__(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from durable_nb.client._client import Client
 from durable_nb.client._defaults import DEFAULT_STORE_URL, STORE_VARIABLE
+from durable_nb.client._frames import set_current
 from durable_nb.client._opening import opener
 
 
@@ -30,4 +31,6 @@ def connect(url: str | None = None, **options: Any) -> Client:
         DNB5xx: the store cannot be opened; the message says why.
     """
     chosen = url or os.environ.get(STORE_VARIABLE) or DEFAULT_STORE_URL
-    return Client(opener(chosen, own_thread=True)(), **options)
+    client = Client(opener(chosen, own_thread=True)(), **options)
+    set_current(client)
+    return client

@@ -10,6 +10,9 @@ DEFAULT_NAMESPACE = "default"
 DEFAULT_TASK_QUEUE = "durable_nb"
 """Task queue of starts that name none, and of the worker that a notebook runs."""
 
+UNNAMED_TASK_QUEUE = DEFAULT_TASK_QUEUE[:7] + DEFAULT_TASK_QUEUE[7:]
+"""Equal to the default but not the same object: tells a start that names no queue from one that names this one."""
+
 DEFAULT_STORE_URL = "sqlite:///durable.db"
 """A file beside the notebook."""
 

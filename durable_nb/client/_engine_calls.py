@@ -1,7 +1,8 @@
 """The end of every chain of interceptors: inputs become requests to the engine, answers become what callers get.
 
 Talks to the frontend port only (``model.requests``), never to a store. Nothing here knows on which loop or thread the
-engine runs: each frontend method may be awaited anywhere.
+engine runs: each frontend method may be awaited anywhere. What describes, lists or reads histories is imported when it
+is called: a program that only starts and resumes runs need not pay for it.
 """
 
 from __future__ import annotations
@@ -19,10 +20,7 @@ from durable_nb.client._errors import (
     WorkflowQueryRejectedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from durable_nb.client._execution import WorkflowExecutionCount, WorkflowExecutionDescription
 from durable_nb.client._handle import WorkflowHandle
-from durable_nb.client._history import WorkflowHistoryEventAsyncIterator
-from durable_nb.client._listing import WorkflowExecutionAsyncIterator, count_runs
 from durable_nb.client._payloads import decode_failure, decode_one, encode
 from durable_nb.client._start_request import start_request
 from durable_nb.client._update_handle import WorkflowUpdateHandle
@@ -42,6 +40,9 @@ from durable_nb.service import RPCError, RPCStatusCode
 if TYPE_CHECKING:
     from durable_nb.client import _inputs as i
     from durable_nb.client._client import Client
+    from durable_nb.client._execution import WorkflowExecutionCount, WorkflowExecutionDescription
+    from durable_nb.client._history import WorkflowHistoryEventAsyncIterator
+    from durable_nb.client._listing import WorkflowExecutionAsyncIterator
     from durable_nb.model.payload import Payload
 
 
@@ -91,6 +92,8 @@ class EngineCalls(AsyncActivityCalls):
         await (call if input.rpc_timeout is None else within(call, input.rpc_timeout, "terminate"))
 
     async def describe_workflow(self, input: i.DescribeWorkflowInput) -> WorkflowExecutionDescription:
+        from durable_nb.client._execution import WorkflowExecutionDescription  # noqa: PLC0415 - see the module docstring
+
         call = self._client.frontend.describe_workflow(self._target(input.id, input.run_id))
         raw = await (call if input.rpc_timeout is None else within(call, input.rpc_timeout, "describe"))
         return WorkflowExecutionDescription._from_raw(raw, self._client.converter_for(input.id))
@@ -98,12 +101,18 @@ class EngineCalls(AsyncActivityCalls):
     def fetch_workflow_history_events(
         self, input: i.FetchWorkflowHistoryEventsInput
     ) -> WorkflowHistoryEventAsyncIterator:
+        from durable_nb.client._history import WorkflowHistoryEventAsyncIterator  # noqa: PLC0415 - see the module docstring
+
         return WorkflowHistoryEventAsyncIterator(self._client, input)
 
     def list_workflows(self, input: i.ListWorkflowsInput) -> WorkflowExecutionAsyncIterator:
+        from durable_nb.client._listing import WorkflowExecutionAsyncIterator  # noqa: PLC0415 - see the module docstring
+
         return WorkflowExecutionAsyncIterator(self._client, input)
 
     async def count_workflows(self, input: i.CountWorkflowsInput) -> WorkflowExecutionCount:
+        from durable_nb.client._listing import count_runs  # noqa: PLC0415 - see the module docstring
+
         call = count_runs(self._client.frontend, self.namespace, input.query)
         return await (call if input.rpc_timeout is None else within(call, input.rpc_timeout, "count_workflows"))
 

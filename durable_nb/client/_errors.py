@@ -17,13 +17,11 @@ Source: temporal-semantics sections 4 and 6.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
+from durable_nb.activity import ActivityCancellationDetails
 from durable_nb.exceptions import TemporalError
-
-if TYPE_CHECKING:
-    from durable_nb.activity import ActivityCancellationDetails
-    from durable_nb.model.enums import WorkflowExecutionStatus
+from durable_nb.model.enums import WorkflowExecutionStatus
 
 
 class WorkflowFailureError(TemporalError):

@@ -85,6 +85,16 @@ class WorkflowExecution(DataclassLike):
             data_converter=converter,
         )
 
+    @property
+    def reset_from_run_id(self) -> str | None:
+        """Run that this one was made from by reset, retry or fork; see ``WorkflowHandle.lineage`` for all of them."""
+        return self.raw_info.reset_from_run_id or None
+
+    @property
+    def reset_event_id(self) -> int | None:
+        """Event of this run at which it left that run."""
+        return self.raw_info.reset_event_id or None
+
     async def memo(self) -> Mapping[str, Any]:
         """Memo values by key, decoded without type hints."""
         return {key: await self._decoded(payload, None) for key, payload in self.raw_info.memo.items()}

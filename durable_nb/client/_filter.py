@@ -1,43 +1,63 @@
-"""The part of Temporal's list filter that is understood so far: equalities joined by AND.
+"""The part of Temporal's list filter that is understood so far: conditions joined by AND.
 
-``WorkflowType = 'X' AND WorkflowId = 'Y' AND ExecutionStatus = 'Running'``, for counting also
-``GROUP BY ExecutionStatus``. A filter is read by a tokenizer and becomes fields of a request; no text of a caller
-ever reaches SQL.
+``WorkflowType = 'X' AND WorkflowId = 'Y' AND ExecutionStatus IN ('Running', 'Failed') AND StartTime >= '2026-11-25'``,
+for counting also ``GROUP BY ExecutionStatus``. ``StartTime`` and ``CloseTime`` take ``= < <= > >=`` and ``BETWEEN``.
+A filter is read by a tokenizer and becomes fields of a request; no text of a caller ever reaches SQL.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, NoReturn
 
 import msgspec
 
 from durable_nb.model.enums import WorkflowExecutionStatus
+from durable_nb.model.spelling import nearest
 from durable_nb.service import RPCError, RPCStatusCode
 
 STATUS_NAMES = {
     "".join(word.capitalize() for word in status.name.split("_")): status for status in WorkflowExecutionStatus
 }
-_FIELDS = {"WorkflowType": "workflow_type", "WorkflowId": "workflow_id", "ExecutionStatus": "status"}
+_FIELDS = {
+    "WorkflowType": "workflow_type",
+    "WorkflowId": "workflow_id",
+    "ExecutionStatus": "status",
+    "StartTime": "started",
+    "CloseTime": "closed",
+}
+_TIMES = ("started", "closed")
 _SUPPORTED = (
-    "supported is WorkflowType = '…', WorkflowId = '…' and ExecutionStatus = '…', joined by AND; "
-    "a count may end with GROUP BY ExecutionStatus"
+    "supported is WorkflowType = '…', WorkflowId = '…', ExecutionStatus = '…' or IN ('…', '…'), StartTime and "
+    "CloseTime with =, <, <=, >, >= or BETWEEN '…' AND '…', joined by AND; a count may end with GROUP BY "
+    "ExecutionStatus"
 )
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class Filter(msgspec.Struct):
-    """A parsed filter. Empty fields do not filter; ``impossible`` where two conditions exclude each other."""
+    """A parsed filter. Empty fields do not filter; ``impossible`` where conditions exclude each other.
+
+    ``started`` and ``closed`` are periods: first microsecond and the first after the end, 0 for no bound.
+    """
 
     workflow_type: str = ""
     workflow_id: str = ""
-    status: str = ""
+    status: list[str] = []
+    started: tuple[int, int] = (0, 0)
+    closed: tuple[int, int] = (0, 0)
     grouped: bool = False
     impossible: bool = False
 
     def statuses(self) -> list[int]:
         """Numbers of the statuses asked for; empty for any."""
-        return [int(STATUS_NAMES[self.status])] if self.status else []
+        return [int(STATUS_NAMES[name]) for name in self.status]
+
+    def looks_at_runs(self) -> bool:
+        """Whether it asks for more than a status, so that counting has to look at the runs."""
+        return bool(self.workflow_id or self.workflow_type or any(self.started) or any(self.closed))
 
 
 class _Token(NamedTuple):
@@ -78,22 +98,76 @@ def _read_condition(tokens: _Reader, found: Filter) -> None:
     name = tokens.take("name", "expected a field name").text
     field = _FIELDS.get(name)
     if field is None:
-        close = difflib.get_close_matches(name, _FIELDS, 1)
-        tokens.refuse(f"unknown field {name!r}" + (f", did you mean {close[0]!r}?" if close else ""))
-    tokens.take("=", f"expected = after {name}")
-    value = tokens.take("string", f"expected a quoted text after {name} =").text
-    if field == "status" and value not in STATUS_NAMES:
-        close = difflib.get_close_matches(value, STATUS_NAMES, 1)
+        close = nearest(name, _FIELDS)
+        tokens.refuse(f"unknown field {name!r}" + (f", did you mean {close!r}?" if close else ""))
+    if field in _TIMES:
+        _read_period(tokens, found, name, field)
+    elif field == "status":
+        _read_statuses(tokens, found)
+    else:
+        tokens.take("=", f"expected = after {name}")
+        value = tokens.take("string", f"expected a quoted text after {name} =").text
+        if not value:
+            tokens.refuse(f"{name} is compared with an empty text")
+        before = getattr(found, field)
+        if before and before != value:
+            found.impossible = True
+        setattr(found, field, value)
+
+
+def _read_statuses(tokens: _Reader, found: Filter) -> None:
+    values = []
+    if tokens.take_word("IN"):
+        tokens.take("(", "expected ( after IN")
+        values.append(_status(tokens))
+        while tokens.take_kind(","):
+            values.append(_status(tokens))
+        tokens.take(")", "expected ) after the list")
+    else:
+        tokens.take("=", "expected = or IN after ExecutionStatus")
+        values.append(_status(tokens))
+    both = [value for value in values if not found.status or value in found.status]
+    found.impossible = found.impossible or not both
+    found.status = list(dict.fromkeys(both or values))
+
+
+def _status(tokens: _Reader) -> str:
+    value = tokens.take("string", "expected a quoted text after ExecutionStatus =").text
+    if not value:
+        tokens.refuse("ExecutionStatus is compared with an empty text")
+    if value not in STATUS_NAMES:
+        close = nearest(value, STATUS_NAMES)
         tokens.refuse(
             f"unknown status {value!r}, "
-            + (f"did you mean {close[0]!r}?" if close else f"one of {', '.join(STATUS_NAMES)} is expected")
+            + (f"did you mean {close!r}?" if close else f"one of {', '.join(STATUS_NAMES)} is expected")
         )
-    if not value:
-        tokens.refuse(f"{name} is compared with an empty text")
+    return value
+
+
+def _read_period(tokens: _Reader, found: Filter, name: str, field: str) -> None:
+    if tokens.take_word("BETWEEN"):
+        first = _instant(tokens, name)
+        if not tokens.take_word("AND"):
+            tokens.refuse("expected AND in BETWEEN … AND …")
+        period = first, _instant(tokens, name) + 1
+    else:
+        sign = tokens.take_sign(f"expected =, <, <=, >, >= or BETWEEN after {name}")
+        at = _instant(tokens, name)
+        period = {"=": (at, at + 1), "<": (0, at), "<=": (0, at + 1), ">": (at + 1, 0), ">=": (at, 0)}[sign]
     before = getattr(found, field)
-    if before and before != value:
-        found.impossible = True
-    setattr(found, field, value)
+    first, end = max(before[0], period[0]), min(before[1] or period[1], period[1] or before[1])
+    found.impossible = found.impossible or bool(end and first >= end)
+    setattr(found, field, (first, end))
+
+
+def _instant(tokens: _Reader, name: str) -> int:
+    """Microseconds since the epoch of a quoted date or date and time; UTC where it names no zone."""
+    text = tokens.take("string", f"expected a quoted date and time after {name}").text
+    try:
+        moment = datetime.fromisoformat(text)
+        return max(1, ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND)
+    except (ValueError, OverflowError):
+        tokens.refuse(f"{text!r} is no date and time such as '2026-11-25T14:30:00Z'")
 
 
 class _Reader:
@@ -117,6 +191,18 @@ class _Reader:
         taken = self.next_is_word(word)
         self._next += taken
         return taken
+
+    def take_kind(self, kind: str) -> bool:
+        taken = not self.at_end() and self._tokens[self._next].kind == kind
+        self._next += taken
+        return taken
+
+    def take_sign(self, complaint: str) -> str:
+        """One of ``= < <= > >=``."""
+        first = next((sign for sign in "=<>" if self.take_kind(sign)), "")
+        if not first:
+            self.refuse(complaint)
+        return first + "=" if first != "=" and self.take_kind("=") else first
 
     def take(self, kind: str, complaint: str) -> _Token:
         if self.at_end() or self._tokens[self._next].kind != kind:

@@ -1,6 +1,7 @@
 """A handle of a workflow: its identity and the verbs that every workflow has.
 
 Verbs that name a part of the definition (signal, query, update) are in ``_handle_messages`` and ``_handle_updates``.
+What reads whole histories and outputs is imported when it is called.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, cast
 
 from durable_nb.client._calls import within
-from durable_nb.client._display import mime_bundle
+from durable_nb.client._display import TimelineHandle, mime_bundle
 from durable_nb.client._enums import WorkflowHistoryEventFilterType
 from durable_nb.client._errors import WorkflowContinuedAsNewError, WorkflowFailureError
+from durable_nb.client._exports import ExportingHandle
+from durable_nb.client._frames import HandleFrames
+from durable_nb.client._handle_branching import Branching
 from durable_nb.client._handle_messages import Messages
 from durable_nb.client._handle_updates import Updates
-from durable_nb.client._history import WorkflowHistory, WorkflowHistoryEventAsyncIterator
 from durable_nb.client._inputs import (
     CancelWorkflowInput,
     DescribeWorkflowInput,
@@ -32,13 +35,22 @@ from durable_nb.model.requests import ReadHistory, Target
 if TYPE_CHECKING:
     from durable_nb.client._client import Client
     from durable_nb.client._execution import WorkflowExecutionDescription
+    from durable_nb.client._history import WorkflowHistory, WorkflowHistoryEventAsyncIterator
     from durable_nb.model.requests import HistoryPage, StartedWorkflow
 
 _CLOSE = WorkflowHistoryEventFilterType.CLOSE_EVENT
 _ALL = WorkflowHistoryEventFilterType.ALL_EVENT
 
 
-class WorkflowHandle(Messages[SelfType], Updates[SelfType], Generic[SelfType, ReturnType]):
+class WorkflowHandle(
+    Messages[SelfType],
+    Branching[SelfType],
+    Updates[SelfType],
+    ExportingHandle,
+    HandleFrames,
+    TimelineHandle,
+    Generic[SelfType, ReturnType],
+):
     """A workflow to wait for, ask, tell, or stop.
 
     Made by ``Client.start_workflow`` and ``Client.get_workflow_handle``; has no connection of its own and may be kept
@@ -213,6 +225,16 @@ class WorkflowHandle(Messages[SelfType], Updates[SelfType], Generic[SelfType, Re
             )
         )
 
+    async def delete(self) -> None:
+        """Remove the workflow's run, which must be closed, with its history and all that belongs to it.
+
+        Raises
+        ------
+        RPCError
+            NOT_FOUND: no such run. FAILED_PRECONDITION: it is running.
+        """
+        await self._client.frontend.delete_workflow(Target(self._client.namespace, self._id, self._run_id or ""))
+
     async def describe(
         self, *, rpc_metadata: Mapping[str, str | bytes] = {}, rpc_timeout: timedelta | None = None
     ) -> WorkflowExecutionDescription:
@@ -226,6 +248,23 @@ class WorkflowHandle(Messages[SelfType], Updates[SelfType], Generic[SelfType, Re
         return await self._client._outbound.describe_workflow(
             DescribeWorkflowInput(self._id, self._run_id, rpc_metadata, rpc_timeout)
         )
+
+    async def output(self, activity_id: str | None = None, attempt: int | None = None) -> Any:
+        """What activities of the run printed and logged: an ``ActivityOutput``, or without an id a list of all.
+
+        Parameters
+        ----------
+        activity_id
+            One activity, for instance ``"1"``; its latest attempt that wrote anything unless ``attempt`` is given.
+
+        Raises
+        ------
+        RPCError
+            NOT_FOUND: no such run, or that activity or attempt wrote nothing.
+        """
+        from durable_nb.client._output import read_output  # noqa: PLC0415 - see the module docstring
+
+        return await read_output(self._client, self._id, self._run_id or self._result_run_id, activity_id, attempt)
 
     async def fetch_history(
         self,
@@ -242,6 +281,8 @@ class WorkflowHandle(Messages[SelfType], Updates[SelfType], Generic[SelfType, Re
         RPCError
             NOT_FOUND: no such run.
         """
+        from durable_nb.client._history import WorkflowHistory  # noqa: PLC0415 - see the module docstring
+
         events = self.fetch_history_events(
             event_filter_type=event_filter_type,
             skip_archival=skip_archival,

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from durable_nb.client._calls import within
 from durable_nb.client._enums import WorkflowHistoryEventFilterType
+from durable_nb.client._inputs import FetchWorkflowHistoryEventsInput
 from durable_nb.model.attributes import WorkflowExecutionStarted
+from durable_nb.model.events import Event
 from durable_nb.model.requests import ReadHistory, Target
 
 if TYPE_CHECKING:
     from durable_nb.client._client import Client
-    from durable_nb.client._inputs import FetchWorkflowHistoryEventsInput
-    from durable_nb.model.events import Event
     from durable_nb.model.requests import HistoryPage
 
 

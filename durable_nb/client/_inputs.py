@@ -6,29 +6,26 @@ dataclasses: interceptors written for Temporal rely on that.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
 
 import msgspec
 
+from durable_nb.client._enums import WorkflowHistoryEventFilterType, WorkflowUpdateStage
+from durable_nb.common import (
+    Priority,
+    QueryRejectCondition,
+    RetryPolicy,
+    SearchAttributes,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from durable_nb.converter import DataConverter
 from durable_nb.model.dataclass_like import DataclassLike
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from datetime import timedelta
-
-    from durable_nb.client._enums import WorkflowHistoryEventFilterType, WorkflowUpdateStage
-    from durable_nb.common import (
-        Priority,
-        QueryRejectCondition,
-        RetryPolicy,
-        SearchAttributes,
-        TypedSearchAttributes,
-        WorkflowIDConflictPolicy,
-        WorkflowIDReusePolicy,
-    )
-    from durable_nb.converter import DataConverter
-    from durable_nb.model.payload import Payload
-    from durable_nb.model.requests import StartedWorkflow
+from durable_nb.model.payload import Payload
+from durable_nb.model.requests import StartedWorkflow
 
 
 class AsyncActivityIDReference(msgspec.Struct, frozen=True):

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from durable_nb.client import _inputs as i
+
 if TYPE_CHECKING:
-    from durable_nb.client import _inputs as i
     from durable_nb.client._execution import WorkflowExecutionCount, WorkflowExecutionDescription
     from durable_nb.client._handle import WorkflowHandle
     from durable_nb.client._history import WorkflowHistoryEventAsyncIterator

@@ -15,13 +15,13 @@ from durable_nb.client._execution import (
     WorkflowExecutionCountAggregationGroup,
 )
 from durable_nb.client._filter import STATUS_NAMES, Filter, parse_filter
+from durable_nb.client._history import WorkflowHistory
+from durable_nb.client._inputs import ListWorkflowsInput
 from durable_nb.model.requests import ListWorkflows
 from durable_nb.service import RPCError, RPCStatusCode
 
 if TYPE_CHECKING:
     from durable_nb.client._client import Client
-    from durable_nb.client._history import WorkflowHistory
-    from durable_nb.client._inputs import ListWorkflowsInput
     from durable_nb.model.requests import RunDescription
 
 _EVERYTHING = 2**31 - 1
@@ -108,7 +108,15 @@ _INVALID = RPCStatusCode.INVALID_ARGUMENT
 
 
 def _request(namespace: str, found: Filter, limit: int) -> ListWorkflows:
-    return ListWorkflows(namespace, found.workflow_id, found.workflow_type, found.statuses(), limit)
+    return ListWorkflows(
+        namespace,
+        found.workflow_id,
+        found.workflow_type,
+        found.statuses(),
+        limit,
+        *found.started,
+        *found.closed,
+    )
 
 
 async def count_runs(frontend: Any, namespace: str, query: str | None) -> WorkflowExecutionCount:
@@ -123,7 +131,7 @@ async def count_runs(frontend: Any, namespace: str, query: str | None) -> Workfl
     by_status: Mapping[int, int]
     if found.impossible:
         by_status = {}
-    elif found.workflow_id or found.workflow_type:
+    elif found.looks_at_runs():
         runs: list[RunDescription] = await frontend.list_workflows(_request(namespace, found, _EVERYTHING))
         by_status = Counter(int(run.status) for run in runs)
     else:

@@ -6,11 +6,12 @@ number of arguments. A function is looked at once; later calls are one lookup.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
+
+from durable_nb.model.spelling import nearest
 
 WORKFLOW, SIGNAL, QUERY, UPDATE = "workflow", "signal", "query", "update"
 
@@ -178,9 +179,9 @@ def _suggestion(kind: str, target: Any) -> str:
     if definition is None:
         return ""
     known = [str(name) for name in getattr(definition, {"query": "queries"}.get(kind, f"{kind}s"), {}) if name]
-    close = difflib.get_close_matches(getattr(target, "__name__", ""), known, 1)
+    close = nearest(getattr(target, "__name__", ""), known)
     if close:
-        return f". Did you mean {close[0]!r}?"
+        return f". Did you mean {close!r}?"
     return f". {owner.__qualname__} has {', '.join(sorted(known)) if known else 'none'}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from durable_nb.client._client import ClientConfig
+    from durable_nb.client._configs import ClientConfig
 
 
 class Plugin:

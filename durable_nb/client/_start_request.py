@@ -20,6 +20,7 @@ from durable_nb.common import Priority
 from durable_nb.converter import encode_search_attributes
 from durable_nb.model.enums import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from durable_nb.model.requests import SignalInput, StartWorkflow
+from durable_nb.model.scalars import LONGEST_DURATION
 from durable_nb.service import RPCError, RPCStatusCode
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def microseconds(name: str, value: timedelta | None) -> int:
-    """Length of a duration; 0 for None.
+    """Length of a duration, never more than ``LONGEST_DURATION``; 0 for None.
 
     Raises
     ------
@@ -49,7 +50,7 @@ def microseconds(name: str, value: timedelta | None) -> int:
     length = value // _MICROSECOND
     if length < 0:
         _refuse(f"{name} must not be negative, but is {value}")
-    return length
+    return min(length, LONGEST_DURATION)
 
 
 async def start_request(

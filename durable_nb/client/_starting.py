@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, overload
 
-from durable_nb.client._defaults import DEFAULT_TASK_QUEUE
+from durable_nb.client._defaults import DEFAULT_TASK_QUEUE, UNNAMED_TASK_QUEUE
 from durable_nb.client._inputs import StartWorkflowInput
 from durable_nb.client._naming import SIGNAL, WORKFLOW, arg_unset, called, id_missing, named, require_id
 from durable_nb.client._typing import MultiParamSpec, ParamType, ReturnType, SelfType
@@ -50,6 +50,8 @@ class Starting:
     """Starting runs."""
 
     _outbound: OutboundInterceptor
+    default_task_queue = DEFAULT_TASK_QUEUE
+    """Task queue of starts that name none; a notebook sets it to that of its worker."""
 
     @overload
     async def start_workflow(
@@ -104,7 +106,7 @@ class Starting:
         *,
         args: Sequence[Any] = [],
         id: str = id_missing,
-        task_queue: str = DEFAULT_TASK_QUEUE,
+        task_queue: str = UNNAMED_TASK_QUEUE,
         result_type: type | None = None,
         execution_timeout: timedelta | None = None,
         run_timeout: timedelta | None = None,
@@ -179,7 +181,7 @@ class Starting:
             name,
             given,
             require_id("start_workflow", id),
-            task_queue,
+            self.default_task_queue if task_queue is UNNAMED_TASK_QUEUE else task_queue,
             execution_timeout,
             run_timeout,
             task_timeout,
@@ -257,7 +259,7 @@ class Starting:
         *,
         args: Sequence[Any] = [],
         id: str = id_missing,
-        task_queue: str = DEFAULT_TASK_QUEUE,
+        task_queue: str = UNNAMED_TASK_QUEUE,
         result_type: type | None = None,
         execution_timeout: timedelta | None = None,
         run_timeout: timedelta | None = None,

@@ -11,12 +11,12 @@ from durable_nb.client._calls import is_deadline, within
 from durable_nb.client._errors import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from durable_nb.client._payloads import decode_failure, decode_one
 from durable_nb.client._typing import LocalReturnType
+from durable_nb.model.attributes import UpdateOutcome
 from durable_nb.model.requests import PollUpdate, Target
 from durable_nb.service import RPCError
 
 if TYPE_CHECKING:
     from durable_nb.client._client import Client
-    from durable_nb.model.attributes import UpdateOutcome
 
 
 class WorkflowUpdateHandle(Generic[LocalReturnType]):

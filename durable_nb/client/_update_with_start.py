@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast, overload
 
+from durable_nb.client._defaults import UNNAMED_TASK_QUEUE
 from durable_nb.client._enums import WorkflowUpdateStage
 from durable_nb.client._handle import WorkflowHandle
 from durable_nb.client._handle_updates import require_stage
@@ -201,6 +202,8 @@ class UpdatingWithStart:
             raise RuntimeError("WithStartWorkflowOperation cannot be reused: make a new one for each call")
         operation._used = True
         start = operation._start_workflow_input
+        if start.task_queue is UNNAMED_TASK_QUEUE:
+            start.task_queue = cast("Client", self).default_task_queue
 
         def on_start(started: StartedWorkflow) -> None:
             operation._started.settle(

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, cast, overload
 
-from durable_nb.client._defaults import DEFAULT_TASK_QUEUE
+from durable_nb.client._defaults import UNNAMED_TASK_QUEUE
 from durable_nb.client._handle import WorkflowHandle
 from durable_nb.client._inputs import UpdateWithStartStartWorkflowInput
 from durable_nb.client._naming import WORKFLOW, arg_unset, called, id_missing, require_id
@@ -91,7 +91,7 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         *,
         args: Sequence[Any] = [],
         id: str = id_missing,
-        task_queue: str = DEFAULT_TASK_QUEUE,
+        task_queue: str = UNNAMED_TASK_QUEUE,
         id_conflict_policy: WorkflowIDConflictPolicy = WorkflowIDConflictPolicy.UNSPECIFIED,
         result_type: type | None = None,
         execution_timeout: timedelta | None = None,

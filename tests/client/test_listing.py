@@ -108,7 +108,7 @@ async def test_counts_of_a_type_are_counted_from_the_list(client: Client, fronte
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("StartTime > '2026-01-01'", "unknown field 'StartTime'"),
+        ("ExecutionTime > '2026-01-01'", "unknown field 'ExecutionTime'"),
         ("workflowtype = 'x'", "did you mean 'WorkflowType'"),
         ("ExecutionStatus = 'Cancelled'", "did you mean 'Canceled'"),
         ("ExecutionStatus = 'x'", "one of Running, Completed"),
@@ -170,3 +170,64 @@ def test_any_filter_is_either_understood_or_refused(text):
     else:
         status = None if isinstance(found, Filter) else found
     assert status in (None, RPCStatusCode.INVALID_ARGUMENT)
+
+
+async def test_times_and_lists_of_statuses_reach_the_engine(client: Client, frontend: FakeFrontend):
+    frontend.answer("list_workflows", [])
+    query = (
+        "StartTime >= '2026-11-25' and StartTime < '2026-11-26T00:00:00Z' AND CloseTime > '2026-11-25T01:00:00+01:00' "
+        "AND ExecutionStatus IN ('Failed', 'TimedOut')"
+    )
+    assert [each async for each in client.list_workflows(query)] == []
+    request = frontend.only("list_workflows")
+    day = 1_795_564_800_000_000
+    assert (request.started_from, request.started_before) == (day, day + 86_400_000_000)
+    assert (request.closed_from, request.closed_before) == (day + 1, 0)
+    assert request.statuses == [3, 7]
+
+
+@pytest.mark.parametrize(
+    ("query", "period"),
+    [
+        ("StartTime = '1970-01-01T00:00:01Z'", (1_000_000, 1_000_001)),
+        ("StartTime <= '1970-01-01T00:00:01Z'", (0, 1_000_001)),
+        ("StartTime BETWEEN '1970-01-01T00:00:01Z' AND '1970-01-01T00:00:02Z'", (1_000_000, 2_000_001)),
+        ("StartTime > '1970-01-01T00:00:01Z' AND StartTime >= '1970-01-01'", (1_000_001, 0)),
+        ("StartTime < '1970-01-01T00:00:02Z' AND StartTime < '1970-01-01T00:00:03Z'", (0, 2_000_000)),
+    ],
+)
+def test_periods_are_read_to_the_microsecond_and_meet(query: str, period: tuple[int, int]):
+    assert parse_filter(query).started == period
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "StartTime > '2026-11-26' AND StartTime < '2026-11-25'",
+        "ExecutionStatus IN ('Failed') AND ExecutionStatus = 'Running'",
+    ],
+)
+def test_periods_and_lists_that_do_not_meet_select_nothing(query: str):
+    assert parse_filter(query).impossible
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("StartTime > 'yesterday'", "is no date and time such as"),
+        ("StartTime != '2026-11-25'", "expected =, <, <=, >, >= or BETWEEN"),
+        ("StartTime BETWEEN '2026-11-25'", "expected AND in BETWEEN"),
+        ("ExecutionStatus IN 'Failed'", "expected ( after IN"),
+        ("ExecutionStatus IN ('Fail')", "did you mean 'Failed'"),
+        ("ExecutionStatus IN ('Failed'", "expected ) after the list"),
+    ],
+)
+def test_a_mistake_in_a_period_or_list_is_named(query: str, said: str):
+    with pytest.raises(RPCError) as caught:
+        parse_filter(query)
+    assert said in str(caught.value)
+
+
+async def test_counting_by_time_looks_at_the_runs(client: Client, frontend: FakeFrontend):
+    frontend.answer("list_workflows", [run("a"), run("b", FAILED)])
+    assert (await client.count_workflows("StartTime > '2026-11-25'")).count == 2

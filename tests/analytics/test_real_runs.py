@@ -1,0 +1,255 @@
+"""The views over runs that an engine made: lineage, and every row against the history that it was made of."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from durable_nb import activity, workflow
+from durable_nb.analytics import Explorer, open_explorer
+from durable_nb.client import Client, WorkflowFailureError
+from durable_nb.common import RetryPolicy
+from durable_nb.engine import open_engine
+from durable_nb.exceptions import ApplicationError
+from durable_nb.model.enums import EventType
+from durable_nb.model.events import TERMINAL_EVENT_TYPES, decode_attributes
+from durable_nb.worker import Worker
+from tests.simulated import SMALL, simulated
+
+QUEUE = "real"
+SHORT = timedelta(seconds=20)
+
+
+@activity.defn
+async def flaky(good_at: int) -> str:
+    if activity.info().attempt < good_at:
+        raise ApplicationError("not yet", type="NotYet")
+    return "done"
+
+
+@activity.defn
+async def local() -> str:
+    return "near"
+
+
+@workflow.defn
+class Child:
+    @workflow.run
+    async def run(self, fail: bool) -> str:
+        if fail:
+            raise ApplicationError("child gave up", type="GaveUp")
+        return "grown"
+
+
+@workflow.defn
+class Parent:
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    @workflow.run
+    async def run(self, generation: int) -> str:
+        if generation == 0:
+            workflow.continue_as_new(1)
+        policy = RetryPolicy(initial_interval=timedelta(milliseconds=1))
+        done = await workflow.execute_activity(
+            flaky, 3, start_to_close_timeout=SHORT, retry_policy=policy, summary="try"
+        )
+        near = await workflow.execute_local_activity(local, start_to_close_timeout=SHORT)
+        grown = await workflow.execute_child_workflow(Child.run, False, id="child-good")
+        try:
+            await workflow.execute_child_workflow(Child.run, True, id="child-bad")
+        except Exception as error:
+            grown += f" {type(error).__name__}"
+        await workflow.sleep(0.001)
+        await workflow.wait_condition(lambda: bool(self.told))
+        return " ".join([done, near, grown, *self.told])
+
+    @workflow.signal
+    def tell(self, what: str) -> None:
+        self.told.append(what)
+
+    @workflow.update
+    def double(self, number: int) -> int:
+        if number < 0:
+            raise ApplicationError("negative", type="Negative")
+        return number * 2
+
+
+@pytest.fixture
+async def client(tmp_path: Path) -> AsyncIterator[Client]:
+    engine = open_engine(f"sqlite:///{tmp_path}/real.db", own_thread=False)
+    client = Client(engine)
+    async with Worker(client, task_queue=QUEUE, workflows=[Parent, Child], activities=[flaky, local]):
+        yield client
+    engine.close()
+
+
+@pytest.fixture
+async def family(client: Client) -> Client:
+    """A workflow with a predecessor, two children, retries, a local activity, a timer, messages; and a reset of it."""
+    handle = await client.start_workflow(Parent.run, 0, id="parent", task_queue=QUEUE, memo={"who": "me"})
+    current = client.get_workflow_handle("parent")
+    assert await current.execute_update(Parent.double, 21) == 42
+    with pytest.raises(Exception, match="Workflow update failed"):
+        await current.execute_update(Parent.double, -1)
+    await current.signal(Parent.tell, "hello")
+    assert await handle.result() == "done near grown ChildWorkflowError hello"
+    return client
+
+
+@pytest.mark.slow
+async def test_the_runs_of_a_family_are_linked(family: Client) -> None:
+    runs = family.runs().set_index("run_id")
+    parents = runs[runs.workflow_type == "Parent"].sort_values("run_key")
+    first, second = parents.index
+    assert parents.status.tolist() == ["ContinuedAsNew", "Completed"]
+    assert (parents.continued_to_run_id[first], parents.continued_from_run_id[second]) == (second, first)
+    assert parents.initiator[second] == "Workflow"
+    assert set(parents.first_execution_run_id) == {first}
+    children = runs[runs.workflow_type == "Child"]
+    assert set(children.parent_run_id) == {second}
+    assert set(children.root_run_id) == {second}
+    assert sorted(children.status) == ["Completed", "Failed"]
+    assert parents.memo[first] == '{"who":"me"}'
+    assert parents.result[second] == '"done near grown ChildWorkflowError hello"'
+    seen = family.sql("SELECT * FROM children ORDER BY initiated_event_id")
+    assert seen.status.tolist() == ["Completed", "Failed"]
+    assert set(seen.child_run_id) == set(children.index)
+    assert set(seen.child_run_key) == set(children.run_key)
+    assert seen.root_failure_type.tolist()[1] == "GaveUp"
+
+
+@pytest.mark.slow
+async def test_attempts_activities_and_messages_of_a_run_are_told(family: Client) -> None:
+    attempts = family.sql("SELECT * FROM attempts ORDER BY attempt")
+    assert attempts.status.tolist() == ["Failed", "Failed", "Completed"]
+    assert attempts.failure_type.tolist()[:2] == ["NotYet", "NotYet"]
+    assert attempts.backoff_us.tolist()[:2] == [1000, 2000]
+    assert (attempts.run_us >= 0).all()
+    assert (attempts.queue_us >= 0).all()
+    [far] = family.sql("SELECT * FROM activities WHERE NOT is_local").to_dict("records")
+    assert (far["status"], far["attempts"], far["result"]) == ("Completed", 3, '"done"')
+    assert far["summary"] == '"try"'
+    assert far["backoff_us"] == 3000
+    assert far["queue_us"] + far["run_us"] + far["backoff_us"] <= far["duration_us"] + 1000
+    [near] = family.sql("SELECT * FROM activities WHERE is_local").to_dict("records")
+    assert (near["activity_type"], near["status"], near["result"]) == ("local", "Completed", '"near"')
+    updates = family.sql("SELECT update_name, status, input, result, failure_type FROM updates ORDER BY accepted_at")
+    assert updates.status.tolist() == ["Completed", "Failed"]
+    assert (updates.result[0], updates.failure_type[1]) == ("42", "Negative")
+    [signal] = family.sql("SELECT signal_name, direction, status, input FROM signals").to_numpy().tolist()
+    assert signal == ["tell", "received", "Received", '["hello"]']
+    [timer] = family.sql("SELECT status, timeout_us FROM timers").to_numpy().tolist()
+    assert timer == ["Fired", 1000]
+    assert set(family.sql("SELECT status FROM workflow_tasks").status) == {"Completed"}
+
+
+@pytest.mark.slow
+async def test_a_reset_run_tells_where_it_comes_from(client: Client) -> None:
+    handle = await client.start_workflow(Child.run, True, id="again", task_queue=QUEUE)
+    with pytest.raises(WorkflowFailureError):
+        await handle.result()
+    done = client.sql("SELECT closed_event_id FROM workflow_tasks").closed_event_id[0]
+    made = await handle.reset(int(done), reason="once more")
+    with pytest.raises(WorkflowFailureError):
+        await client.get_workflow_handle("again").result()
+    runs = client.runs().set_index("run_id")
+    assert runs.reset_from_run_id[made.run_id] == handle.result_run_id
+    assert pd.isna(runs.reset_from_run_id[handle.result_run_id])
+    cause = client.sql("SELECT cause, base_run_id FROM workflow_tasks WHERE cause IS NOT NULL").to_numpy().tolist()
+    assert cause == [["ResetWorkflow", handle.result_run_id]]
+
+
+# -- every row against the history ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A simulated store: its explorer, and its events read by other means."""
+    url = simulated(tmp_path_factory.mktemp("many"), SMALL)
+    explorer = open_explorer(url)
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        rows = connection.execute(
+            "SELECT run_key, event_id, event_type, event_time, attributes FROM events ORDER BY seq"
+        ).fetchall()
+    connection.close()
+    yield explorer, rows
+    explorer.close()
+
+
+def counts(rows: list[Any], *types: EventType) -> Counter[str]:
+    return Counter(EventType(kind).title for _, _, kind, _, _ in rows if kind in types)
+
+
+@pytest.mark.slow
+def test_the_views_have_as_many_rows_as_there_are_facts(many: tuple[Explorer, list[Any]]) -> None:
+    explorer, rows = many
+    n = Counter(EventType(kind) for _, _, kind, _, _ in rows)
+    expected = {
+        "events": len(rows),
+        "runs": n[EventType.WORKFLOW_EXECUTION_STARTED],
+        "timers": n[EventType.TIMER_STARTED],
+        "updates": n[EventType.WORKFLOW_EXECUTION_UPDATE_ACCEPTED],
+        "children": n[EventType.START_CHILD_WORKFLOW_EXECUTION_INITIATED],
+        "signals": n[EventType.WORKFLOW_EXECUTION_SIGNALED] + n[EventType.SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED],
+    }
+    assert all(expected.values()), expected
+    for view, count in expected.items():
+        assert explorer.frame(f"SELECT count(*) AS n FROM {view}").n[0] == count, view
+    scheduled = n[EventType.ACTIVITY_TASK_SCHEDULED]
+    assert explorer.frame("SELECT count(*) AS n FROM activities WHERE NOT is_local").n[0] == scheduled
+    tasks = explorer.frame("SELECT count(*) AS n FROM workflow_tasks WHERE scheduled_event_id IS NOT NULL").n[0]
+    assert tasks == n[EventType.WORKFLOW_TASK_SCHEDULED]
+
+
+@pytest.mark.slow
+def test_the_end_of_every_run_and_activity_is_that_of_its_history(many: tuple[Explorer, list[Any]]) -> None:
+    explorer, rows = many
+    ends = {key: EventType(kind).title for key, _, kind, _, _ in rows if kind in TERMINAL_EVENT_TYPES}
+    status = explorer.frame("SELECT run_key, status FROM runs").set_index("run_key").status
+    for key, found in status.items():
+        assert found == ends.get(key, "WorkflowExecutionRunning").removeprefix("WorkflowExecution")
+    closings = {
+        EventType.ACTIVITY_TASK_COMPLETED,
+        EventType.ACTIVITY_TASK_FAILED,
+        EventType.ACTIVITY_TASK_TIMED_OUT,
+        EventType.ACTIVITY_TASK_CANCELED,
+    }
+    closed = {
+        (key, decode_attributes(kind, text).scheduled_event_id): (EventType(kind).title, at)  # type: ignore[attr-defined]
+        for key, _, kind, at, text in rows
+        if kind in closings
+    }
+    frame = explorer.frame(
+        "SELECT run_key, scheduled_event_id, status, epoch_us(closed_at) AS closed_at FROM activities "
+        "WHERE NOT is_local"
+    )
+    seen = 0
+    for row in frame.itertuples():
+        end = closed.get((row.run_key, row.scheduled_event_id))
+        if end is None:
+            assert row.status in {"Scheduled", "Started", "BackingOff", "Abandoned"}
+        else:
+            seen += 1
+            assert (row.status, row.closed_at) == (end[0].removeprefix("ActivityTask"), end[1])
+    assert seen == len(closed) > 100
+
+
+@pytest.mark.slow
+def test_the_times_of_an_activity_are_the_sums_of_its_attempts(many: tuple[Explorer, list[Any]]) -> None:
+    explorer, _ = many
+    attempts = explorer.frame("SELECT * FROM attempts")
+    sums = attempts.groupby(["run_key", "scheduled_event_id"])[["queue_us", "run_us", "backoff_us"]].sum()
+    activities = explorer.frame("SELECT * FROM activities WHERE NOT is_local AND attempts > 0")
+    told = activities.set_index(["run_key", "scheduled_event_id"])[["queue_us", "run_us", "backoff_us"]].fillna(0)
+    pd.testing.assert_frame_equal(told.sort_index(), sums.loc[told.index].sort_index(), check_dtype=False)
+    ended = activities[activities.status.isin(["Completed", "Failed"])]
+    parts = ended[["queue_us", "run_us", "backoff_us"]].fillna(0).sum(axis=1)
+    assert (parts <= ended.duration_us).all()
