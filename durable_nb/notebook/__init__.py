@@ -11,18 +11,17 @@ and await (cost: a cell that raises half-way has registered its first half); dis
 0.4 s instead of keeping state of their own.
 """
 
-from __future__ import annotations
+from typing import TYPE_CHECKING
 
-import importlib
-from typing import Any
-
+from durable_nb._first_use import on_first_use
 from durable_nb.notebook.display import View, handle_timeline, timeline_text
 
+# The extension brings IPython and the engine, which a program that only wants a timeline does not need.
+if TYPE_CHECKING:
+    from durable_nb.notebook.extension import load_ipython_extension, unload_ipython_extension
+else:
+    __getattr__, __dir__ = on_first_use(
+        globals(), {"extension": ("load_ipython_extension", "unload_ipython_extension")}
+    )
+
 __all__ = ["View", "handle_timeline", "load_ipython_extension", "timeline_text", "unload_ipython_extension"]
-
-
-def __getattr__(name: str) -> Any:
-    """The extension brings IPython and the engine, which a program that only wants a timeline does not need."""
-    if name in ("load_ipython_extension", "unload_ipython_extension"):
-        return getattr(importlib.import_module("durable_nb.notebook.extension"), name)
-    raise AttributeError(f"module 'durable_nb.notebook' has no attribute {name!r}")

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from durable_nb.notebook.lanes import Lane
+from durable_nb.analytics.lanes import Lane
+from durable_nb.analytics.time_axis import TimeAxis
 
 
 class Title(NamedTuple):
@@ -47,13 +48,25 @@ class Message(NamedTuple):
     title: str = ""
 
 
+class Preformatted(NamedTuple):
+    """Lines that keep their blanks: output of programs."""
+
+    text: str
+
+
+class Listing(NamedTuple):
+    """Lines of source or of a difference, as they stand; each with a tone as in Title."""
+
+    lines: list[tuple[str, str]]
+    title: str = ""
+
+
 class Timeline(NamedTuple):
     """Lanes over one time axis; ``more`` counts lanes that were left out."""
 
     lanes: list[Lane]
-    start: int
-    end: int
+    axis: TimeAxis
     more: int = 0
 
 
-Block = Title | Fields | Table | Message | Timeline
+Block = Title | Fields | Table | Message | Preformatted | Listing | Timeline

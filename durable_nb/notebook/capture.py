@@ -2,15 +2,16 @@
 
 The rule: every workflow and activity that is decorated at the top level of *any* cell after ``%load_ext``, or that
 the namespace or a module in it holds at the end of a cell, is registered on the notebook's own worker, and its source
-is stored; a later definition of the same name takes the place of an earlier one. ``%%workflow`` adds the lint (with
-``--strict``: refusal) and the line that says what was registered. A definition counts when its statement has run, just
-like its name in the namespace; a cell with a syntax error runs nothing and so changes nothing. An activity that is a
-method is registered once the namespace holds an instance of its class.
+is stored with what it uses (``units``); a later definition of the same name is another version (``definitions``).
+``%%workflow`` adds the lint (with ``--strict``: refusal) and the line that says what was registered. A definition
+counts when its statement has run, just like its name in the namespace; a cell with a syntax error runs nothing and so
+changes nothing. An activity that is a method, or a class whose instances are called, is registered once the namespace
+holds an instance of its class; what is stored is then the statement that made the instance, with the class.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple, Protocol
 
@@ -19,6 +20,7 @@ from durable_nb.model.records import DefinitionRow
 from durable_nb.notebook.lint import Finding, Source, lint_definition
 from durable_nb.notebook.names import FunctionNode
 from durable_nb.notebook.sources import Located, locate, locate_line
+from durable_nb.notebook.units.closure import Unit
 
 WORKFLOW_ATTRIBUTE = "__temporal_workflow_definition"
 ACTIVITY_ATTRIBUTE = "__temporal_activity_definition"
@@ -27,7 +29,9 @@ ACTIVITY_ATTRIBUTE = "__temporal_activity_definition"
 class Registrar(Protocol):
     """Takes definitions into service; the notebook's worker behind an adapter (``session``)."""
 
-    def add_workflow(self, definition: Any, digest: str) -> None: ...
+    def unit_of(self, definition: Any, located: Located, kind: str) -> Unit | None: ...
+    def unit_of_bound(self, activity: Any, bound_as: str) -> tuple[Unit, str] | None: ...
+    def add_workflow(self, definition: Any, name: str, digest: str, unit: Unit | None) -> None: ...
     def add_activity(self, definition: Any) -> None: ...
     def store(self, rows: list[DefinitionRow]) -> None: ...
 
@@ -67,6 +71,30 @@ def activities_of(instance: Any) -> list[Any]:
             if own and name != "__call__" and getattr(cls, name, None) is member:
                 found.append(getattr(instance, name))
     return found
+
+
+def definitions_in(value: Any) -> list[tuple[str, str, Any]]:
+    """What a value defines: kind, type name and definition; several for an instance with several activities."""
+    kind = kind_of(value)
+    if kind is not None:
+        return [(*kind, value)]
+    return [("activity", getattr(each, ACTIVITY_ATTRIBUTE).name or "", each) for each in activities_of(value)]
+
+
+def activity_types_of(values: Iterable[Any]) -> list[str]:
+    """Types of the activities that code can name by these functions and classes, methods of the classes included."""
+    found: dict[str, None] = {}
+    for value in values:
+        members = [member for base in value.__mro__[:-1] for member in vars(base).values()] if _is_class(value) else []
+        for each in (value, *members):
+            definition = vars(each).get(ACTIVITY_ATTRIBUTE) if isinstance(each, type | FunctionType) else None
+            if definition is not None and definition.name:
+                found[definition.name] = None
+    return list(found)
+
+
+def _is_class(value: Any) -> bool:
+    return isinstance(value, type) and value.__module__ != "builtins"
 
 
 class Capture:
@@ -152,16 +180,16 @@ class Capture:
     def _take(self, name: str, value: Any) -> None:
         """``_consider`` for values that nobody asked to register: what is wrong with one must not stop the others."""
         try:
-            self._consider(value)
+            self._consider(name, value)
         except Exception as problem:  # told under the cell
             self._objects[id(value)] = value
             self._problems.append((name, problem))
 
-    def _consider(self, value: Any) -> None:
+    def _consider(self, name: str, value: Any) -> None:
         kind = kind_of(value)
         if kind is None:
             for activity in activities_of(value):
-                self._consider_activity(activity)
+                self._consider_bound(name, activity)
         elif id(value) not in self._objects and not _is_method(value):
             try:
                 located = locate(value)
@@ -169,28 +197,39 @@ class Capture:
                 located = None
             self._register(value, kind, located)
 
-    def _consider_activity(self, activity: Any) -> None:
+    def _consider_bound(self, name: str, activity: Any) -> None:
+        """An activity that an instance bound to ``name`` has."""
         definition = getattr(activity, ACTIVITY_ATTRIBUTE)
         key = ("activity", definition.name or "")
         known = self.known.get(key)
-        if known is None or getattr(known.definition, "__self__", known.definition) is not getattr(
+        if known is not None and getattr(known.definition, "__self__", known.definition) is getattr(
             activity, "__self__", activity
         ):
-            self._register(activity, key, None)
+            return
+        self._registrar.add_activity(activity)
+        unit, cell = self._registrar.unit_of_bound(activity, name) or (None, "")
+        origin = self._named(cell) if cell else str(getattr(activity, "__module__", ""))
+        self._keep(Captured(*key, activity, unit.digest if unit is not None else "", origin))
+        if unit is not None:
+            self._registrar.store([DefinitionRow(unit.digest, key[1], key[0], unit.text, origin, self._now())])
 
     def _register(self, definition: Any, kind: tuple[str, str], located: Located | None) -> None:
-        digest = located.digest if located is not None else ""
+        unit = self._registrar.unit_of(definition, located, kind[0]) if located is not None else None
+        digest = unit.digest if unit is not None else located.digest if located is not None else ""
         if kind[0] == "workflow":
-            self._registrar.add_workflow(definition, digest)
+            self._registrar.add_workflow(definition, kind[1], digest, unit)
         else:
             self._registrar.add_activity(definition)
         self._objects[id(definition)] = definition  # held, so that no other object gets its id
         origin = self._origin(located, definition)
-        captured = Captured(kind[0], kind[1], definition, digest, origin)
-        self.known[kind] = captured
-        self.fresh.append(captured)
+        self._keep(Captured(kind[0], kind[1], definition, digest, origin))
         if located is not None:
-            self._registrar.store([DefinitionRow(digest, kind[1], kind[0], located.text, origin, self._now())])
+            text = located.text if unit is None else unit.text
+            self._registrar.store([DefinitionRow(digest, kind[1], kind[0], text, origin, self._now())])
+
+    def _keep(self, captured: Captured) -> None:
+        self.known[captured.kind, captured.name] = captured
+        self.fresh.append(captured)
 
     def take_fresh(self) -> tuple[list[Captured], list[Finding]]:
         """What was registered and found since the last call; both start empty again."""
@@ -209,10 +248,11 @@ class Capture:
         if located is None:
             return str(getattr(definition, "__module__", ""))
         cell = self._cell_of(located.filename)
+        return self._named(cell) if cell else f"{located.filename}, line {located.first_line}"
+
+    def _named(self, cell: str) -> str:
         document = self._document()
-        if cell:
-            return f"{document} {cell}" if document else cell
-        return f"{located.filename}, line {located.first_line}"
+        return f"{document} {cell}" if document else cell
 
     def _source(self, located: Located) -> Source:
         return Source(located.tree, located.lines, self._namespace, "", self._find_helper)

@@ -1,39 +1,23 @@
-"""The words of ``%workflow``: what may be written on its line, parsed into options. Knows no engine.
+"""A line of ``%workflow`` parsed into options, and what may come next on it. Knows no engine.
 
-``{name}`` and ``$name`` stand for Python variables. A word that is nothing but such a reference becomes the object
-itself (``--input {order}`` sends the object, never a text that has to be parsed again); inside a longer word the
-value is put in as text. IPython's own expansion is off for this magic, as it would evaluate the braces of JSON.
+The commands themselves are modules of ``subcommands``; the words of a line, with their variables, are in ``words``.
 """
 
 from __future__ import annotations
 
 import argparse
-import difflib
-import json
-import re
-import shlex
-from collections.abc import Mapping
-from typing import Any, NoReturn
+import contextlib
+import io
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from durable_nb.errors import NotebookError
+from durable_nb.notebook.subcommands import Subcommand, subcommands
+from durable_nb.notebook.subcommands.arguments import completer_of
+from durable_nb.notebook.words import Words, did_you_mean, split_line
 
-_WHOLE = re.compile(r"\{([A-Za-z_]\w*)\}|\$([A-Za-z_]\w*)")
-_INSIDE = re.compile(r"\{([A-Za-z_]\w*)\}")
-
-SUBCOMMANDS = {
-    "list": "runs of the store, newest first",
-    "show": "one run: status, what it waits for, result, timeline",
-    "history": "the events of one run",
-    "start": "start a run",
-    "result": "wait for the result of a run (interrupt to stop waiting)",
-    "signal": "send a signal",
-    "query": "ask a query",
-    "update": "send an update and wait for its answer",
-    "cancel": "ask a run to stop; its code decides how",
-    "terminate": "end a run at once",
-    "reset": "start a new run from an earlier point of a history",
-    "definitions": "workflows and activities that this notebook runs, and where they were defined",
-}
+if TYPE_CHECKING:
+    from durable_nb.notebook.session import NotebookSession
 
 
 class HelpShown(Exception):  # the end of --help, not an error
@@ -53,61 +37,33 @@ class _Parser(argparse.ArgumentParser):
         raise HelpShown(self.format_help())
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The parser of the whole line."""
+def make_parser(command: Subcommand) -> argparse.ArgumentParser:
+    """The parser of what follows a command."""
+    examples = "".join(f"\n  {line}" for line in command.examples)
     parser = _Parser(
-        prog="workflow",
-        description="Start, watch and steer workflows. Values are JSON; {name} is a Python variable.",
+        prog=f"workflow {command.name}",
+        description=command.summary,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="%workflow COMMAND --help tells about one command.",
+        epilog=f"examples:{examples}" if examples else None,
     )
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
-    made = {name: commands.add_parser(name, help=text, description=text) for name, text in SUBCOMMANDS.items()}
-    listing = made["list"]
-    listing.add_argument("--query", "-q", default="", help="filter, e.g. \"WorkflowType = 'Order'\"")
-    listing.add_argument("--type", default="", help="only this workflow type")
-    listing.add_argument("--status", default="", help="only this status, e.g. Running or Failed")
-    listing.add_argument("--limit", type=_positive, default=50, help="most rows to show (default 50)")
-    start = made["start"]
-    start.add_argument("type", help="workflow type")
-    start.add_argument("--id", "--workflow-id", "-w", dest="id", default="", help="workflow ID; made up when left out")
-    start.add_argument("--task-queue", "-t", default="", help="task queue of a worker elsewhere")
-    _add_input(start)
-    for name in ("show", "history", "result", "signal", "query", "update", "cancel", "terminate", "reset"):
-        made[name].add_argument("id", help="workflow ID")
-        made[name].add_argument("--run-id", "-r", default="", help="one run of it instead of the current one")
-    made["history"].add_argument("--limit", type=_positive, default=500, help="most events to show (default 500)")
-    made["history"].add_argument("--json", action="store_true", help="give Temporal's history JSON as a str")
-    for name in ("signal", "query", "update"):
-        made[name].add_argument("name", help=f"name of the {name}")
-        _add_input(made[name])
-    for name in ("cancel", "terminate", "reset"):
-        made[name].add_argument("--reason", default="", help="recorded in the history")
-    made["reset"].add_argument(
-        "--event-id", "-e", type=_positive, required=True, help="id of the WorkflowTaskCompleted event to go back to"
-    )
+    command.configure(parser)
     return parser
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+def overview() -> str:
+    """What ``%workflow --help`` shows."""
+    width = max(map(len, subcommands()))
+    lines = [f"  {command.name.ljust(width)}  {command.summary}" for command in subcommands().values()]
+    return (
+        "usage: workflow COMMAND …\n\n"
+        "Start, watch and steer workflows. Values are JSON; {name} is a Python variable.\n\n"
+        + "\n".join(lines)
+        + "\n\n%workflow COMMAND --help tells about one command.\n"
+    )
 
 
-_positive.__name__ = "number"  # argparse shows it: "invalid number value: 'x'"
-
-
-def _add_input(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--input", "-i", action="append", default=[], metavar="JSON",
-        help="one argument, as JSON or {variable}; repeat it for several",
-    )  # fmt: skip
-
-
-def parse_line(line: str, variables: Mapping[str, Any]) -> argparse.Namespace:
-    """Options of a line; ``inputs`` holds the decoded arguments.
+def parse_line(line: str, variables: Mapping[str, Any]) -> tuple[Subcommand, argparse.Namespace]:
+    """The command of a line and its options; ``inputs`` holds the decoded arguments.
 
     Raises
     ------
@@ -116,126 +72,124 @@ def parse_line(line: str, variables: Mapping[str, Any]) -> argparse.Namespace:
     HelpShown
         ``--help``, or an empty line.
     """
-    words = split_line(line)
-    if not words:
-        raise HelpShown(make_parser().format_help())
-    if not words[0].startswith("-") and words[0] not in SUBCOMMANDS:
+    line_words = split_line(line)
+    if not line_words or line_words[0] in ("--help", "-h"):
+        raise HelpShown(overview())
+    name, *rest = line_words
+    command = subcommands().get(name)
+    if command is None:
         raise NotebookError(
-            f"there is no command {words[0]!r}" + did_you_mean(words[0], SUBCOMMANDS),
-            fix=f"the commands are {', '.join(SUBCOMMANDS)}",
+            f"there is no command {name!r}" + did_you_mean(name, subcommands()),
+            fix=f"the commands are {', '.join(subcommands())}",
         )
-    objects: list[Any] = []
-    options = make_parser().parse_args([_marked(word, variables, objects) for word in words])
-    for name, value in vars(options).items():
-        if isinstance(value, str) and name != "command":
-            setattr(options, name, _as_text(value, objects))
-    options.inputs = [_as_value(word, objects) for word in getattr(options, "input", [])]
-    return options
+    words = Words(rest, variables)
+    parser = make_parser(command)
+    for action in parser._actions:
+        if callable(action.type):
+            action.type = _reading(words, action.type)
+    options, extra = parser.parse_known_args(words.marked)
+    if extra:
+        _refuse(command, extra[0])
+    for option, value in vars(options).items():
+        setattr(options, option, _decoded(words, option, value))
+    options.inputs = getattr(options, "input", [])
+    return command, options
 
 
-def split_line(line: str) -> list[str]:
-    """Words of a line, quotes as in a shell.
+def _reading(words: Words, read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """``read`` for a word that may be a variable: ``--limit {n}``."""
 
-    Raises
-    ------
-    NotebookError
-        A quote or backslash without its end.
-    """
-    try:
-        return shlex.split(line)
-    except ValueError as error:
-        fix = "put JSON into single quotes: --input '{\"n\": 1}'"
-        raise NotebookError(
-            f"the line cannot be read: {str(error).lower()}", where=f"%workflow {line}", fix=fix
-        ) from None
+    def read_word(word: str) -> Any:
+        text = words.text(word)
+        try:
+            return read(text)
+        except (ValueError, TypeError):
+            kind = getattr(read, "__name__", "such")
+            raise argparse.ArgumentTypeError(f"invalid {kind} value: {text!r}") from None
+
+    return read_word
 
 
-_MARK = "\x00{}\x00"
-"""Stands for ``objects[n]`` while argparse works; no line of a cell can hold it."""
+_AS_JSON = ("input", "signal_input", "result", "runs")
+"""Options whose words are values; others are text."""
 
 
-def _marked(word: str, variables: Mapping[str, Any], objects: list[Any]) -> str:
-    option, equals, value = word.partition("=")
-    if equals and option.startswith("--"):
-        return f"{option}={_marked(value, variables, objects)}"
-    whole = _WHOLE.fullmatch(word)
-    if whole is not None:
-        objects.append(_variable(whole.group(1) or whole.group(2), variables))
-        return _MARK.format(len(objects) - 1)
-    if word[:1] in '{["':
-        return word  # JSON, whose braces are its own
-    return _INSIDE.sub(lambda match: str(_variable(match.group(1), variables)), word)
+def _decoded(words: Words, option: str, value: Any) -> Any:
+    """An option with its variables put in: JSON for values, pairs of a key and JSON, text for anything else."""
+    name = f"--{option.replace('_', '-')}"
+    if isinstance(value, str):
+        return words.text(value)
+    if isinstance(value, list) and option in _AS_JSON:
+        return [words.value(word, name) for word in value]
+    if isinstance(value, list):
+        return [_decoded_item(words, name, item) for item in value]
+    return value
 
 
-def _variable(name: str, variables: Mapping[str, Any]) -> Any:
-    if name not in variables:
-        public = [known for known in variables if not known.startswith("_")]
-        raise NotebookError(
-            f"there is no variable {name!r}" + did_you_mean(name, public), fix="define it in a cell first"
-        )
-    return variables[name]
+def _decoded_item(words: Words, name: str, item: Any) -> Any:
+    if isinstance(item, tuple) and len(item) == 2:
+        return item[0], words.value(item[1], f"{name} {item[0]}=")
+    return words.text(item) if isinstance(item, str) else item
 
 
-def _marked_object(word: str, objects: list[Any]) -> tuple[Any] | None:
-    if word.startswith("\x00") and word.endswith("\x00"):
-        return (objects[int(word[1:-1])],)
-    return None
+def _refuse(command: Subcommand, word: str) -> NoReturn:
+    known = [option for action in make_parser(command)._actions for option in action.option_strings]
+    guess = did_you_mean(word.partition("=")[0], known) if word.startswith("-") else ""
+    raise NotebookError(
+        f"unrecognized arguments: {word}{guess}",
+        where=f"%workflow {command.name}",
+        fix=f"%workflow {command.name} --help shows what it takes",
+    )
 
 
-def _as_text(word: str, objects: list[Any]) -> str:
-    found = _marked_object(word, objects)
-    if found is None:
-        return word
-    # A handle or an execution stands for its workflow ID.
-    value = found[0]
-    return str(getattr(value, "id", value)) if not isinstance(value, str) else value
-
-
-def _as_value(word: str, objects: list[Any]) -> Any:
-    found = _marked_object(word, objects)
-    if found is not None:
-        return found[0]
-    try:
-        return json.loads(word)
-    except ValueError as error:
-        fix = f"write a text as --input '\"{word}\"', or a variable as --input {{name}}"
-        raise NotebookError(f"--input {word} is not JSON: {error}", fix=fix) from None
-
-
-def did_you_mean(word: str, known: Any) -> str:
-    """``: did you mean 'x'?`` for the closest known words, or an empty text."""
-    close = difflib.get_close_matches(word, [str(name) for name in known], 3, 0.6)
-    if not close:
-        lower = {str(name).lower(): str(name) for name in known}
-        close = [lower[match] for match in difflib.get_close_matches(word.lower(), list(lower), 3, 0.6)]
-    return f": did you mean {' or '.join(repr(name) for name in close)}?" if close else ""
-
-
-def completions(line: str, ids: Any, types: Any) -> list[str]:
-    """What may come next on a line (with ``%workflow`` in front): commands, then workflow IDs or types, or options.
-
-    ``ids`` and ``types`` are callables, asked only where they matter.
-    """
+def completions(line: str, session: NotebookSession) -> list[str]:
+    """What may come next on a line (with ``%workflow`` in front): commands, options, or values of an argument."""
     before = line.split()
     text = "" if line.endswith((" ", "\t")) else before.pop()
     if len(before) <= 1:
-        found: list[str] = list(SUBCOMMANDS)
-    elif text.startswith("-"):
-        found = [
-            option for action in _actions(before[1]) for option in action.option_strings if option.startswith("--")
-        ]
-    elif len(before) == 2 and before[1] == "start":
-        found = list(types())
-    elif len(before) == 2 and before[1] in SUBCOMMANDS and before[1] not in ("list", "definitions"):
-        found = list(ids())
-    elif before[-1] == "--type":
-        found = list(types())
+        found: Iterable[str] = subcommands()
     else:
-        found = []
+        command = subcommands().get(before[1])
+        found = [] if command is None else _candidates(command, before[2:], text, session)
     return [name for name in found if name.startswith(text)]
 
 
-def _actions(command: str) -> list[argparse.Action]:
-    parser = make_parser()
-    choices: Mapping[str, argparse.ArgumentParser] = parser._subparsers._group_actions[0].choices  # type: ignore[union-attr,assignment]
-    return list(choices[command]._actions) if command in choices else []
+def _candidates(command: Subcommand, before: list[str], text: str, session: NotebookSession) -> Iterable[str]:
+    parser = make_parser(command)
+    if text.startswith("-"):
+        return [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
+    action = _expected(parser, before)
+    if action is None:
+        return []
+    if action.choices is not None:
+        return [str(choice) for choice in action.choices]
+    completer = completer_of(action)
+    return [] if completer is None else completer(session, _typed(parser, before))
+
+
+def _expected(parser: argparse.ArgumentParser, before: list[str]) -> argparse.Action | None:
+    """The argument whose value comes after the words ``before``."""
+    by_option = {option: action for action in parser._actions for option in action.option_strings}
+    positionals = [action for action in parser._actions if not action.option_strings]
+    pending: argparse.Action | None = None
+    for word in before:
+        if pending is not None:
+            pending = None
+        elif word.startswith("-"):
+            action = by_option.get(word)
+            pending = action if action is not None and action.nargs != 0 else None
+        elif positionals and positionals[0].nargs not in ("*", "+"):
+            positionals.pop(0)
+    return pending or (positionals[0] if positionals else None)
+
+
+def _typed(parser: argparse.ArgumentParser, before: list[str]) -> argparse.Namespace:
+    """What was typed already; arguments that are still missing are None."""
+    for action in parser._actions:
+        action.required = False
+        if not action.option_strings and action.nargs is None:
+            action.nargs = "?"
+    found = argparse.Namespace()
+    with contextlib.suppress(NotebookError, HelpShown), contextlib.redirect_stderr(io.StringIO()):
+        parser.parse_known_args(before, found)
+    return found

@@ -1,9 +1,9 @@
 """``%load_ext durable_nb``: opens the store, starts the engine, offers ``client``, and says what is unfinished.
 
 Loading wires the parts of this package into one IPython shell; unloading takes everything back. The store is
-``DURABLE_NB_STORE``, else ``c.DurableNB.store`` of the IPython configuration (``%config DurableNB.store = "…"`` and
-``%reload_ext durable_nb``), else ``durable.db`` beside the notebook. ``client``, ``workflow`` and ``activity`` are put
-into the namespace unless it has such names already.
+``DURABLE_NB_STORE``, else the setting ``store`` (``settings``: ``%config DurableNB.store = "…"`` and ``%reload_ext
+durable_nb``, or pyproject.toml), else ``durable.db`` beside the notebook. ``client``, ``workflow`` and ``activity`` are
+put into the namespace unless it has such names already.
 """
 
 from __future__ import annotations
@@ -14,19 +14,27 @@ from functools import partial
 from typing import Any
 
 from IPython.core.error import TryNext
-from traitlets import Unicode
-from traitlets.config import Configurable
 
 from durable_nb import activity, workflow
 from durable_nb.client import Client
-from durable_nb.client._defaults import DEFAULT_STORE_URL, DEFAULT_TASK_QUEUE, STORE_VARIABLE
-from durable_nb.client._display import set_handle_renderer
+from durable_nb.client._defaults import DEFAULT_STORE_URL, STORE_VARIABLE
+from durable_nb.client._display import (
+    set_bulk_progress,
+    set_handle_renderer,
+    set_history_slider,
+    set_timeline_maker,
+)
+from durable_nb.client._opening import require_store_url
 from durable_nb.engine import open_engine
-from durable_nb.notebook import logs, tracebacks, transformer
+from durable_nb.notebook import logs, sql_magic, tracebacks, transformer
+from durable_nb.notebook.blocks import Message
+from durable_nb.notebook.bulk import progress_line
 from durable_nb.notebook.display import View, install_formatters
 from durable_nb.notebook.magics import WorkflowMagics
 from durable_nb.notebook.marks import MarkDefinitions
 from durable_nb.notebook.session import NotebookSession
+from durable_nb.notebook.settings import DurableNB, current_layers, settings_of
+from durable_nb.notebook.timelines import timeline
 from durable_nb.worker._embedded import EmbeddedWorker
 
 ATTRIBUTE = "durable_nb"
@@ -35,12 +43,6 @@ ATTRIBUTE = "durable_nb"
 
 _COMPLETES = "durable_nb_completes"
 """Set on a shell that has the completer."""
-
-
-class DurableNB(Configurable):
-    """Settings of the extension."""
-
-    store = Unicode("", help="URL of the store; DURABLE_NB_STORE wins over it.").tag(config=True)
 
 
 class _Loaded:
@@ -67,14 +69,22 @@ def load_ipython_extension(ip: Any) -> None:
     if session is not None:
         print(f"durable_nb is loaded already, store {session.engine.url}; %reload_ext durable_nb opens it anew")  # noqa: T201
         return
+    _load(ip)
+
+
+def _load(ip: Any, url: str = "") -> None:
     loaded = _loaded.setdefault(id(ip), _Loaded())
     _show_errors_short(ip, loaded)
-    session = _open(ip)
+    settings = settings_of(ip)
+    problems = current_layers(settings)
+    session = _open(ip, settings, url or store_url(ip))
     setattr(ip, ATTRIBUTE, session)
     _wire(ip, session, loaded)
     session.capture.scan()
     session.capture.take_fresh()
     session.show(View(session.welcome()))
+    if problems:
+        session.show(View([Message("\n".join(problems), "warn", "settings that were not understood")]))
     _offer(ip, session, loaded)
 
 
@@ -92,24 +102,36 @@ def unload_ipython_extension(ip: Any) -> None:
 
 def store_url(ip: Any) -> str:
     """Which store the notebook uses."""
-    return os.environ.get(STORE_VARIABLE) or _settings(ip).store or DEFAULT_STORE_URL
+    return os.environ.get(STORE_VARIABLE) or settings_of(ip).store or DEFAULT_STORE_URL
 
 
-def _settings(ip: Any) -> DurableNB:
-    """The settings object of a shell; registered with it, so that ``%config DurableNB`` works, also after a reload."""
-    for found in ip.configurables:
-        if type(found).__name__ == DurableNB.__name__:
-            return found  # type: ignore[no-any-return]
-    made = DurableNB(parent=ip)
-    ip.configurables.append(made)
-    return made
+def switch_store(ip: Any, url: str) -> None:
+    """Go over to another store, as ``%reload_ext`` would; where it cannot be opened, everything stays as it is.
+
+    Raises
+    ------
+    StoreError
+        DNB5xx: the store cannot be opened; the message says why and what to do.
+    """
+    require_store_url(url)
+    open_engine(url, own_thread=True)  # the session shares it; refused here, nothing was changed yet
+    unload_ipython_extension(ip)
+    _load(ip, url)
 
 
-def _open(ip: Any) -> NotebookSession:
-    engine = open_engine(store_url(ip), own_thread=True)
-    client = Client(engine)
-    worker = EmbeddedWorker(client, task_queue=DEFAULT_TASK_QUEUE)
-    session = NotebookSession(ip, engine, client, worker)
+def _open(ip: Any, settings: DurableNB, url: str) -> NotebookSession:
+    engine = open_engine(url, own_thread=True)
+    if settings.suggest_continue_as_new:
+        engine.suggest_continue_as_new_at(settings.suggest_continue_as_new)
+    client = Client(engine, namespace=settings.namespace)
+    client.default_task_queue = settings.task_queue
+    worker = EmbeddedWorker(
+        client,
+        task_queue=settings.task_queue,
+        max_concurrent_activities=settings.max_concurrent_activities or None,
+        max_cached_workflows=settings.max_cached_workflows,
+    )
+    session = NotebookSession(ip, engine, client, worker, settings, partial(switch_store, ip))
     worker.start()
     return session
 
@@ -135,10 +157,17 @@ def _wire(ip: Any, session: NotebookSession, loaded: _Loaded) -> None:
     magics = WorkflowMagics(ip, session)
     ip.register_magics(magics)
     undo(lambda: _drop_magics(ip))
+    undo(sql_magic.install(ip, session))
     _complete_once(ip)
     undo(install_formatters(ip))
     set_handle_renderer(session.handle_bundle)
     undo(lambda: set_handle_renderer(None))
+    set_history_slider(session.history_slider)
+    undo(lambda: set_history_slider(None))
+    set_timeline_maker(partial(timeline, session=session))
+    undo(lambda: set_timeline_maker(None))
+    set_bulk_progress(progress_line(ip.display_pub.publish))
+    undo(lambda: set_bulk_progress(None))
     undo(session.close)
     undo(lambda: delattr(ip, ATTRIBUTE))
 
@@ -155,6 +184,7 @@ def _complete_once(ip: Any) -> None:
         return WorkflowMagics(shell, session).complete(shell, event)
 
     ip.set_hook("complete_command", complete, str_key="%workflow")
+    ip.set_hook("complete_command", complete, re_key=r"\s*\w+\s*=\s*%workflow\s")  # runs = %workflow list …
     setattr(ip, _COMPLETES, True)
 
 

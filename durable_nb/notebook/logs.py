@@ -8,7 +8,10 @@ displays of handles. Where the user has configured logging, nothing is changed: 
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
+
+from durable_nb.model.storable import as_text
 
 _SHOWN_ELSEWHERE = "__temporal_error_identifier"
 """Attribute of the records of failed attempts and workflow tasks."""
@@ -24,7 +27,8 @@ class NotebookHandler(logging.Handler):
         if _SHOWN_ELSEWHERE in record.__dict__ or record.name.startswith("durable_nb.engine"):
             return
         if record.levelno >= logging.lastResort.level:
-            logging.lastResort.handle(record)
+            # Not flushed: that would wait for the kernel's thread of output, and often this is the engine's thread.
+            sys.stderr.write(as_text(self.format(record)) + "\n")
 
 
 def install() -> Callable[[], None]:

@@ -23,8 +23,8 @@ from durable_nb.notebook.text import (
     name_cells,
     root_failure,
     safe_text,
-    stack_tail,
 )
+from durable_nb.notebook.views import stack_blocks
 
 QUIET = 30.0
 """Seconds during which the same trouble of the same workflow type is only counted."""
@@ -43,6 +43,7 @@ class NoticeLike(Protocol):
     workflow_type: str
     message: str
     failure: Failure | None
+    definition: str
 
 
 class Told(NamedTuple):
@@ -97,16 +98,17 @@ def notice_blocks(notice: NoticeLike, held_back: int = 0, cell_of: CellNamer | N
     lines = [safe_text(notice.message, 600, keep_lines=True)] if notice.message and not raised else []
     if notice.failure is not None:
         lines.append(name_cells(failure_text(notice.failure), cell_of))
-        if notice.failure.stack_trace:
-            lines.append(stack_tail(notice.failure.stack_trace, cell_of))
     if raised:
         title = f"workflow code raised in {kind} {ident}"
-        lines.append("The run is not lost: it stays open and is tried again. Fix the cell and run it.")
+        after = ["The run is not lost: it stays open and is tried again. Fix the cell and run it."]
     else:
         title = " ".join(part for part in (safe_text(notice.kind.replace("_", " "), 60), kind, ident) if part)
+        after = []
     if held_back:
-        lines.append(f"({held_back:,} more like this were not shown)")
-    return [Message("\n".join(lines), "bad", title)]
+        after.append(f"({held_back:,} more like this were not shown)")
+    stack = stack_blocks(notice.failure.stack_trace, cell_of) if notice.failure is not None else []
+    last = [Message("\n".join(after))] if after else []
+    return [Message("\n".join(lines), "bad", title), *stack, *last]
 
 
 def _on_a_thread(task: Callable[[], None]) -> None:
@@ -123,7 +125,7 @@ class NoticeBoard:
     clock
         Seconds, growing.
     note
-        Workflow type in, what to do where its definition is missing; may read the store.
+        Workflow type and digest of its version in, what to do where it is missing; may read the store.
     cell_of
         Names cells in stack traces.
     wanted
@@ -137,7 +139,7 @@ class NoticeBoard:
         publish: Callable[[dict[str, Any]], None],
         clock: Callable[[], float],
         *,
-        note: Callable[[str], str] | None = None,
+        note: Callable[[str, str], str] | None = None,
         cell_of: CellNamer | None = None,
         wanted: Callable[[NoticeLike], bool] = lambda _: True,
         start: Callable[[Callable[[], None]], None] = _on_a_thread,
@@ -166,7 +168,7 @@ class NoticeBoard:
                 return
             blocks = notice_blocks(notice, held_back, self._cell_of)
             if notice.kind == "definition_missing" and notice.workflow_type and self._note is not None:
-                blocks.append(Message(self._note(notice.workflow_type), "warn"))
+                blocks.append(Message(self._note(notice.workflow_type, notice.definition), "warn"))
             data = {"text/plain": render_text(blocks), "text/html": render_html(blocks)}
             # An empty context: an inherited one may still point to the cell that once started the run.
             contextvars.Context().run(self._publish, data)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from durable_nb.notebook.blocks import Block, Fields, Message, Table, Timeline, Title
-from durable_nb.notebook.lanes import LEGEND, Lane, lane_cells
+from durable_nb.analytics.lane_cells import BREAK_LEGEND, LEGEND, lane_cells
+from durable_nb.analytics.lanes import Lane
+from durable_nb.analytics.time_axis import TimeAxis
+from durable_nb.notebook.blocks import Block, Fields, Listing, Message, Preformatted, Table, Timeline, Title
 from durable_nb.notebook.text import format_duration, format_instant, format_table
 
 TIMELINE_WIDTH = 60
@@ -31,6 +33,10 @@ def _render(block: Block) -> str:
         return "\n".join(part for part in (block.title, text, block.note) if part)
     if isinstance(block, Message):
         return f"{block.title}\n  " + block.text.replace("\n", "\n  ") if block.title else block.text
+    if isinstance(block, Preformatted):
+        return block.text
+    if isinstance(block, Listing):
+        return "\n".join([*([block.title] if block.title else []), *(f"  {line}" for line, _ in block.lines)])
     return render_timeline(block)
 
 
@@ -39,16 +45,29 @@ def render_timeline(timeline: Timeline, width: int = TIMELINE_WIDTH) -> str:
     if not timeline.lanes:
         return ""
     size = min(_LABEL_WIDTH, max(len(lane.label) for lane in timeline.lanes))
-    length = format_duration(timeline.end - timeline.start)
-    lines = [f"timeline from {format_instant(timeline.start, milliseconds=True)}, {length}"]
+    lines = [axis_caption(timeline.axis)]
     for lane in timeline.lanes:
         label = lane.label if len(lane.label) <= size else lane.label[: size - 1] + "…"
-        bar = "".join(glyph for glyph, _ in lane_cells(lane, timeline.start, timeline.end, width))
+        bar = "".join(glyph for glyph, _ in lane_cells(lane, timeline.axis, width))
         lines.append(f"{label.ljust(size)} |{bar}| {lane_note(lane)}".rstrip())
     if timeline.more:
         lines.append(f"… and {timeline.more:,} more")
-    lines.append(LEGEND)
+    lines.append(legend(timeline.axis))
     return "\n".join(lines)
+
+
+def axis_caption(axis: TimeAxis) -> str:
+    """When the axis begins, how long it is, and how much of that is left out."""
+    text = f"timeline from {format_instant(axis.start, milliseconds=True)}, {format_duration(axis.end - axis.start)}"
+    if not axis.breaks:
+        return text
+    idle = format_duration(sum(gap.end - gap.start for gap in axis.breaks))
+    return f"{text}, of which {idle} in which nothing ran are left out"
+
+
+def legend(axis: TimeAxis) -> str:
+    """What the characters of a bar mean."""
+    return f"{LEGEND}  {BREAK_LEGEND}" if axis.breaks else LEGEND
 
 
 def lane_note(lane: Lane) -> str:

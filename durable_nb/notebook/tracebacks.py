@@ -8,7 +8,9 @@ frames are the message.
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
+import textwrap
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -23,6 +25,11 @@ SHORTENED: tuple[type[BaseException], ...] = (DurableError, TemporalError, *INTE
 
 _HINT = "(%tb shows the traceback)"
 
+WIDTH = 100
+"""Characters of a line of advice."""
+
+_ADVICE = re.compile(r"  (fix|more|where) +")
+
 
 def short_traceback(error: BaseException, traceback: TracebackType | None, cell_of: CellNamer) -> list[str]:
     """Lines that stand for a traceback: the error, its causes, the line of the cell, and where to see more."""
@@ -30,7 +37,9 @@ def short_traceback(error: BaseException, traceback: TracebackType | None, cell_
         return [f"interrupted: only the waiting ended, the workflow goes on  {_HINT}"]
     lines = []
     for depth, link in enumerate(_causes(error)):
-        lines.append(("" if depth == 0 else "  " * depth + "caused by ") + _one(link))
+        said = ("" if depth == 0 else "  " * depth + "caused by ") + _one(link)
+        # The lines of a message stay below its own, or they would pass for lines of ours.
+        lines.append(said if isinstance(link, DurableError) else said.replace("\n", "\n" + "  " * (depth + 1)))
     where = _cell_line(traceback, cell_of)
     stack = _remote_stack(error, cell_of)
     if stack:
@@ -53,12 +62,22 @@ def _causes(error: BaseException) -> list[BaseException]:
 
 def _one(error: BaseException) -> str:
     if isinstance(error, DurableError):
-        return safe_text(str(error), 4000, keep_lines=True)
+        return "\n".join(map(_wrapped, safe_text(str(error), 4000, keep_lines=True).split("\n")))
     name = type(error).__name__
     if isinstance(error, ApplicationError) and error.type and error.type != name:
         name = f"{name} ({safe_text(error.type, 80)})"
     message = safe_text(str(getattr(error, "message", error)), MESSAGE_LIMIT, keep_lines=True)
     return f"{name}: {message}" if message else name
+
+
+def _wrapped(line: str) -> str:
+    """A long line of advice at the width of a page: a front end would cut through its words."""
+    advice = _ADVICE.match(line)
+    if advice is None or len(line) <= WIDTH:
+        return line
+    return textwrap.fill(
+        line, WIDTH, subsequent_indent=" " * advice.end(), break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _remote_stack(error: BaseException, cell_of: CellNamer) -> str:

@@ -5,10 +5,14 @@ Pure functions; nothing here asks the engine or knows IPython. Strings of users 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
+from durable_nb.analytics.lanes import run_lanes
+from durable_nb.analytics.strip import Strip
+from durable_nb.analytics.time_axis import compressed_axis
+from durable_nb.client._output import safe_lines
 from durable_nb.model.attributes import (
-    UserMetadata,
     WorkflowExecutionCanceled,
     WorkflowExecutionCompleted,
     WorkflowExecutionContinuedAsNew,
@@ -17,11 +21,18 @@ from durable_nb.model.attributes import (
     WorkflowExecutionTimedOut,
 )
 from durable_nb.model.enums import WorkflowExecutionStatus
+from durable_nb.model.event_text import metadata_facts
 from durable_nb.model.events import Event
 from durable_nb.model.failure import Failure
-from durable_nb.model.requests import AttemptDescription, PendingActivity, PendingWorkflowTask, RunDescription
-from durable_nb.notebook.blocks import Block, Fields, Message, Table, Timeline, Title
-from durable_nb.notebook.lanes import extent, run_lanes
+from durable_nb.model.requests import (
+    AttemptDescription,
+    OutputDescription,
+    PendingActivity,
+    PendingWorkflowTask,
+    RunDescription,
+)
+from durable_nb.notebook.blocks import Block, Fields, Listing, Message, Preformatted, Table, Timeline, Title
+from durable_nb.notebook.lineage import lineage_facts, origin_note, own_memo
 from durable_nb.notebook.text import (
     CellNamer,
     failure_line,
@@ -31,7 +42,6 @@ from durable_nb.notebook.text import (
     format_size,
     name_cells,
     payload_map_text,
-    payload_text,
     payloads_text,
     root_failure,
     safe_text,
@@ -51,6 +61,21 @@ TONES = {
     WorkflowExecutionStatus.CANCELED: "warn",
     WorkflowExecutionStatus.CONTINUED_AS_NEW: "good",
 }
+
+
+_CLOSINGS: dict[type, str] = {
+    WorkflowExecutionCompleted: "good",
+    WorkflowExecutionContinuedAsNew: "good",
+    WorkflowExecutionFailed: "bad",
+    WorkflowExecutionTerminated: "bad",
+    WorkflowExecutionTimedOut: "bad",
+    WorkflowExecutionCanceled: "warn",
+}
+
+
+def closing_tone(event: Event) -> str:
+    """Tone of an event that closes a run; "" for any other."""
+    return _CLOSINGS.get(type(event.attributes), "")
 
 
 def run_blocks(
@@ -77,7 +102,7 @@ def run_blocks(
     """
     blocks: list[Block] = [
         Title(safe_text(run.workflow_type), safe_text(run.workflow_id), run.status.name, TONES[run.status]),
-        Fields(_facts(run, now)),
+        Fields([*_facts(run, now), *lineage_facts(run, events)]),
     ]
     if run.pending_workflow_task is not None:
         task = run.pending_workflow_task
@@ -98,8 +123,12 @@ def timeline_block(
     """Lanes of a run, at most ``MAX_LANES`` of them."""
     lanes = run_lanes(run, attempts, events, now=now)
     shown = [lane._replace(label=safe_text(lane.label, 60)) for lane in lanes[:MAX_LANES]]
-    start, end = extent(shown)
-    return Timeline(shown, start, end, len(lanes) - len(shown))
+    return Timeline(shown, compressed_axis(shown), len(lanes) - len(shown))
+
+
+def run_facts(run: RunDescription) -> list[tuple[str, str]]:
+    """Facts about a run by name, as they stand without a clock."""
+    return _facts(run, 0)
 
 
 def _facts(run: RunDescription, now: int) -> list[tuple[str, str]]:
@@ -115,18 +144,12 @@ def _facts(run: RunDescription, now: int) -> list[tuple[str, str]]:
         facts.append(("cron", safe_text(run.cron_schedule)))
     if run.parent_workflow_id:
         facts.append(("parent", safe_text(run.parent_workflow_id)))
-    if run.memo:
-        facts.append(("memo", payload_map_text(run.memo)))
+    memo = own_memo(run.memo)
+    if memo:
+        facts.append(("memo", payload_map_text(memo)))
     if run.search_attributes:
         facts.append(("search attributes", payload_map_text(run.search_attributes)))
     return facts + metadata_facts(run.user_metadata)
-
-
-def metadata_facts(metadata: UserMetadata | None) -> list[tuple[str, str]]:
-    if metadata is None:
-        return []
-    found = (("summary", metadata.summary), ("details", metadata.details))
-    return [(name, payload_text(value)) for name, value in found if value is not None]
 
 
 def _when(instant: int, now: int) -> str:
@@ -148,10 +171,14 @@ def _workflow_task_blocks(
     root = task.last_failure
     text = name_cells(failure_text(root), cell_of)
     text += f"\nattempt {task.attempt}, next try {_when(task.next_attempt_at, now)}"
-    if root.stack_trace:
-        text += "\n" + stack_tail(root.stack_trace, cell_of)
     title = "workflow code raised: the run stays open and is tried again; fix the cell and run it"
-    return [Message(text, "bad", title)]
+    return [Message(text, "bad", title), *stack_blocks(root.stack_trace, cell_of)]
+
+
+def stack_blocks(stack: str, cell_of: CellNamer | None = None) -> list[Block]:
+    """The end of a stack as lines whose columns stay below each other: marks under a line point into it."""
+    lines = stack_tail(stack, cell_of).splitlines() if stack else []
+    return [Listing([(line, "") for line in lines])] if lines else []
 
 
 def _failed_attempts(attempts: Sequence[AttemptDescription]) -> list[Block]:
@@ -226,8 +253,16 @@ def outcome_blocks(events: Sequence[Event]) -> list[Block]:
     return []
 
 
-def list_blocks(runs: Sequence[RunDescription], *, limit: int = 0) -> list[Block]:
-    """One row for each run, as they come (newest first)."""
+def list_blocks(
+    runs: Sequence[RunDescription], *, limit: int = 0, strips: Mapping[str, Strip] | None = None
+) -> list[Block]:
+    """One row for each run, as they come (newest first).
+
+    Parameters
+    ----------
+    strips
+        By run ID: a line of timeline for a column of its own.
+    """
     if not runs:
         return [Message("no workflow runs match")]
     rows = [
@@ -237,34 +272,83 @@ def list_blocks(runs: Sequence[RunDescription], *, limit: int = 0) -> list[Block
             run.status.name,
             format_instant(run.start_time),
             format_duration(run.close_time - run.start_time) if run.close_time else "",
-            _waits_for(run),
+            waits_for(run),
         ]
         for run in runs
     ]
     note = f"the newest {limit} are shown: --limit shows more" if limit and len(runs) >= limit else ""
     header = ["workflow ID", "type", "status", "started", "took", "waits for"]
+    if strips:
+        header.append("timeline")
+        for run, row in zip(runs, rows, strict=True):
+            row.append(strips.get(run.run_id, ""))
     return [Table("", header, rows, {0: 44, 1: 30, 5: 44}, note)]
 
 
-def _waits_for(run: RunDescription) -> str:
+def waits_for(run: RunDescription) -> str:
+    """What a run waits for and where it comes from, in a few words; "" where its row alone does not tell."""
+    origin = origin_note(run)
+    parts = [origin] if origin else []
     if run.close_time:
-        return ""
-    parts = []
+        return ", ".join(parts)
     if run.pending_workflow_task is not None and run.pending_workflow_task.waits_for_definition:
         parts.append("its definition")
-    for count, word in (
-        (len(run.pending_activities), "activities"),
-        (len(run.pending_timers), "timers"),
-        (len(run.pending_children), "children"),
+    elif run.pending_workflow_task is not None and run.pending_workflow_task.last_failure is not None:
+        parts.append("its code, which raises")
+    for count, one, many in (
+        (len(run.pending_activities), "activity", "activities"),
+        (len(run.pending_timers), "timer", "timers"),
+        (len(run.pending_children), "child", "children"),
     ):
         if count:
-            parts.append(f"{count} {word}")
+            parts.append(f"{count} {one if count == 1 else many}")
     return ", ".join(parts)
 
 
-def definitions_blocks(definitions: Sequence[tuple[str, str, str]]) -> list[Block]:
-    """One row for each (kind, name, origin)."""
+def output_blocks(outputs: Sequence[OutputDescription], workflow_id: str) -> list[Block]:
+    """What the attempts of a run printed and logged, each under its own heading."""
+    if not outputs:
+        return [Message(f"no activity of {safe_text(workflow_id)} printed or logged anything")]
+    blocks: list[Block] = []
+    for output in outputs:
+        kept = f"the first and last of {output.written:,} characters" if output.cut else ""
+        name = safe_text(f"activity {output.activity_id}, attempt {output.attempt}", 200)
+        blocks.append(Title(safe_text(output.activity_type, 80), name, kept))
+        text = "".join(f"\n{text}\n" if stream == "cut" else text for stream, text in output.chunks)
+        if text:
+            blocks.append(Preformatted(safe_lines(text).rstrip("\n")))
+    return blocks
+
+
+class DefinitionLine(NamedTuple):
+    """One version of a definition, as lists of definitions show it."""
+
+    kind: str
+    name: str
+    version: str = ""
+    """Digest; the first eight characters are shown."""
+    state: str = ""
+    """``current``, ``pinned`` (older, with open runs) or ``not here`` (stored, and open runs wait for it)."""
+    runs: int = 0
+    trust: str = ""
+    origin: str = ""
+
+
+def definitions_blocks(definitions: Sequence[DefinitionLine]) -> list[Block]:
+    """One row for each version of each definition."""
     if not definitions:
         return [Message("no workflow or activity is defined yet: write @workflow.defn in a %%workflow cell")]
-    rows = [[kind, safe_text(name or "(dynamic)", 80), safe_text(origin, 120)] for kind, name, origin in definitions]
-    return [Table("", ["kind", "name", "defined in"], rows)]
+    rows = [
+        [
+            line.kind,
+            safe_text(line.name or "(dynamic)", 80),
+            safe_text(line.version[:8], 20),
+            line.state,
+            f"{line.runs:,}" if line.runs else "",
+            safe_text(line.trust, 80),
+            safe_text(line.origin, 120),
+        ]
+        for line in definitions
+    ]
+    header = ["kind", "name", "version", "state", "open runs", "stored source", "defined in"]
+    return [Table("", header, rows, {5: 50, 6: 60})]

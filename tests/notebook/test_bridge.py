@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     made = asyncio.new_event_loop()
     thread = threading.Thread(target=made.run_forever)
     thread.start()
+    asyncio.run_coroutine_threadsafe(give("it runs"), made).result()
     yield made
     made.call_soon_threadsafe(made.stop)
     thread.join()
@@ -34,7 +36,7 @@ async def give(value: object) -> object:
 def test_the_answer_or_the_error_of_the_request_comes_back(loop: asyncio.AbstractEventLoop) -> None:
     assert run_on(loop, give(3)) == 3
     with pytest.raises(KeyError):
-        run_on(loop, give(KeyError("x")), 5)
+        run_on(loop, give(KeyError("x")), 600)
 
 
 def test_a_timeout_error_of_the_request_is_its_answer(loop: asyncio.AbstractEventLoop) -> None:
@@ -42,18 +44,28 @@ def test_a_timeout_error_of_the_request_is_its_answer(loop: asyncio.AbstractEven
         run_on(loop, give(TimeoutError("mine")))
 
 
-async def wait_for_ever(cancelled: threading.Event) -> None:
+async def wait_for_ever(cancelled: threading.Event, begun: threading.Event | None = None) -> None:
     try:
+        if begun is not None:
+            begun.set()
         await asyncio.Event().wait()
     finally:
         cancelled.set()
 
 
-def test_after_the_timeout_the_request_is_cancelled(loop: asyncio.AbstractEventLoop) -> None:
-    cancelled = threading.Event()
+def test_after_the_timeout_the_request_is_cancelled(
+    loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, cancelled, wait = threading.Event(), threading.Event(), bridge._wait
+
+    def wait_for_what_has_begun(*args: Any) -> Any:
+        begun.wait()
+        return wait(*args)
+
+    monkeypatch.setattr(bridge, "_wait", wait_for_what_has_begun)
     with pytest.raises(TimeoutError, match=r"did not answer within 0\.01 s"):
-        run_on(loop, wait_for_ever(cancelled), 0.01)
-    assert cancelled.wait(5)
+        run_on(loop, wait_for_ever(cancelled, begun), 0.01)
+    cancelled.wait()
 
 
 def test_an_interrupt_ends_the_waiting_and_cancels_the_request(
@@ -71,7 +83,7 @@ def test_an_interrupt_ends_the_waiting_and_cancels_the_request(
 
 
 def run_on_without_patch(loop: asyncio.AbstractEventLoop) -> object:
-    return asyncio.run_coroutine_threadsafe(give("alive"), loop).result(5)
+    return asyncio.run_coroutine_threadsafe(give("alive"), loop).result()
 
 
 def test_waiting_for_oneself_is_refused() -> None:
@@ -104,10 +116,10 @@ def test_the_ticker_wakes_its_loop_until_it_is_stopped(monkeypatch: pytest.Monke
         clock = Ticker(tick)
         clock.start()
         await enough.wait()
+        timer, count = clock._timer, len(ticks)
         clock.stop()
-        count = len(ticks)
-        await asyncio.sleep(0.01)
-        assert len(ticks) == count
+        assert timer is not None
+        assert timer.cancelled(), "no tick is still to come"
         return count
 
     assert asyncio.run(main()) == 3

@@ -14,8 +14,9 @@ from durable_nb.activity._definition import must_have_definition
 from durable_nb.errors import AuthoringError
 from durable_nb.model.records import DefinitionRow
 from durable_nb.notebook.capture import Capture, activities_of, kind_of
+from durable_nb.notebook.cell_reports import cell_report, unfinished_lines
 from durable_nb.notebook.marks import MarkDefinitions
-from durable_nb.notebook.session import NotebookSession, cell_report, unfinished_lines
+from durable_nb.notebook.session import NotebookSession
 from durable_nb.notebook.transformer import install
 
 FLOW = """\
@@ -40,7 +41,13 @@ class Registrar:
         self.activities: dict[str, Any] = {}
         self.rows: list[DefinitionRow] = []
 
-    def add_workflow(self, definition: Any, digest: str) -> None:
+    def unit_of(self, definition: Any, located: Any, kind: str) -> None:
+        """Sources alone are the versions here."""
+
+    def unit_of_bound(self, activity: Any, bound_as: str) -> None:
+        """None is stored here."""
+
+    def add_workflow(self, definition: Any, name: str, digest: str, unit: Any) -> None:
         self.workflows[definition.__name__] = (definition, digest)
 
     def add_activity(self, definition: Any) -> None:
@@ -63,6 +70,8 @@ class Session:
             now=lambda: 17,
         )
 
+    settings = SimpleNamespace(strict=False, on_edit="continue")
+    definitions = SimpleNamespace(mode="", at_line=lambda line: None)
     mark = NotebookSession.mark
     begin_cell = NotebookSession.begin_cell
 

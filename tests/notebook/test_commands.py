@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from durable_nb.errors import NotebookError
-from durable_nb.notebook.commands import SUBCOMMANDS, HelpShown, completions, did_you_mean, parse_line
+from durable_nb.notebook import commands
+from durable_nb.notebook.commands import HelpShown, completions
+from durable_nb.notebook.subcommands import subcommands
+from durable_nb.notebook.words import did_you_mean
 
 ORDER = object()
 VARIABLES: dict[str, Any] = {
@@ -18,6 +21,12 @@ VARIABLES: dict[str, Any] = {
     "handle": SimpleNamespace(id="order-3"),
     "a": 1,
 }
+
+
+def parse_line(line: str, variables: dict[str, Any]) -> Any:
+    command, options = commands.parse_line(line, variables)
+    options.command = command.name
+    return options
 
 
 def test_start_takes_type_id_and_json_arguments() -> None:
@@ -73,7 +82,7 @@ def test_values_of_variables_are_not_parsed_again() -> None:
         ("signal x y --input {a:1}", "is not JSON"),
         ("signal x y --input hello", "write a text as --input '\"hello\"'"),
         ("show order-{m}", "there is no variable 'm'"),
-        ("reset x", "--event-id"),
+        ("reset x --event-id 0", "invalid number value"),
     ],
 )
 def test_a_slip_gets_a_message_that_says_what_to_write(line: str, said: str) -> None:
@@ -93,14 +102,14 @@ def test_help_is_shown_not_raised_as_an_exit(line: str) -> None:
 def test_the_help_lists_every_command() -> None:
     with pytest.raises(HelpShown) as caught:
         parse_line("--help", {})
-    assert all(name in str(caught.value) for name in SUBCOMMANDS)
+    assert all(name in str(caught.value) for name in subcommands())
 
 
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("%workflow ", list(SUBCOMMANDS)),
-        ("%workflow s", ["show", "start", "signal"]),
+        ("%workflow ", list(subcommands())),
+        ("%workflow s", [name for name in subcommands() if name.startswith("s")]),
         ("%workflow show or", ["order-1", "order-2"]),
         ("%workflow start ", ["OrderWorkflow"]),
         ("%workflow list --type ", ["OrderWorkflow"]),
@@ -111,8 +120,14 @@ def test_the_help_lists_every_command() -> None:
     ],
 )
 def test_completion_offers_commands_ids_types_and_options(line: str, expected: list[str]) -> None:
-    found = completions(line, lambda: ["order-1", "order-2", "x-1"], lambda: ["OrderWorkflow"])
-    assert found == expected
+    runs = [SimpleNamespace(workflow_id=ident) for ident in ("order-1", "order-2", "x-1")]
+    session: Any = SimpleNamespace(
+        types=lambda: ["OrderWorkflow"],
+        client=SimpleNamespace(namespace="default"),
+        ask=lambda verb, request: runs,
+        run=lambda answer, timeout: answer,
+    )
+    assert completions(line, session) == expected
 
 
 def test_did_you_mean_ignores_case_and_is_silent_when_nothing_is_near() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+import pytest
 
 from durable_nb.notebook import logs
 
@@ -33,6 +37,15 @@ def test_the_users_own_warnings_are_printed_and_ours_that_are_shown_elsewhere_ar
         logging.getLogger("durable_nb.engine").warning("a notice")
         logging.getLogger("durable_nb.activity").warning("Completing activity as failed", extra=FAILED_ATTEMPT)
     assert capsys.readouterr().err == "mine\n"
+
+
+def test_what_no_kernel_can_send_is_printed_as_escapes_and_no_thread_waits_for_it(monkeypatch: Any) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "flush", lambda: pytest.fail("it may wait ten seconds"))
+    monkeypatch.setattr(sys, "stderr", stream)
+    with alone():
+        logging.getLogger("durable_nb.activity").warning("half of a pair: %s", "\ud800")
+    assert stream.getvalue() == "half of a pair: \\ud800\n"
 
 
 def test_with_configured_logging_nothing_is_printed_twice_or_lost(capsys: Any, caplog: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from durable_nb.notebook.html import render_html
 from durable_nb.notebook.notices import NoticeBoard, NoticeLimiter, notice_blocks
 from durable_nb.notebook.plain import render_text
 from tests.notebook.values import failure
@@ -47,7 +48,13 @@ def notice(**changes: Any) -> Any:
         "workflow_type": "Order",
         "failure": bad,
     }
-    return SimpleNamespace(**{"run_id": "r", **found, **changes})
+    return SimpleNamespace(**{"run_id": "r", "definition": "", **found, **changes})
+
+
+def test_marks_under_a_line_of_code_stay_under_it_in_html() -> None:
+    stack = '  File "cell", line 2, in run\n    return 1 // n\n           ~~^^~~'
+    html = render_html(notice_blocks(notice(failure=failure("division", "ZeroDivisionError", stack_trace=stack))))
+    assert "    return 1 // n\n           ~~^^~~\n</code></pre>" in html
 
 
 def test_a_failed_workflow_task_is_explained() -> None:
@@ -84,7 +91,10 @@ def test_a_front_end_that_fails_does_not_reach_the_engine() -> None:
 def test_missing_definitions_name_their_cell() -> None:
     shown: list[dict[str, Any]] = []
     board = NoticeBoard(
-        shown.append, lambda: 0.0, note=lambda name: f"run cell [3] for {name}", start=lambda task: task()
+        shown.append,
+        lambda: 0.0,
+        note=lambda name, digest: f"run cell [3] for {name} {digest}",
+        start=lambda task: task(),
     )
-    board.post(notice(kind="definition_missing", message="Order is not defined", failure=None))
-    assert "run cell [3] for Order" in shown[0]["text/plain"]
+    board.post(notice(kind="definition_missing", message="Order is not defined", failure=None, definition="1a2b"))
+    assert "run cell [3] for Order 1a2b" in shown[0]["text/plain"]

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from durable_nb.model import attributes as a
 from durable_nb.model.enums import WorkflowExecutionStatus
+from durable_nb.model.events import Event
 from durable_nb.model.failure import Failure, TimeoutFailureInfo
 from durable_nb.model.payload import Payload
 from durable_nb.model.requests import PendingActivity, PendingChild, PendingTimer, PendingWorkflowTask
-from durable_nb.notebook.blocks import Block
+from durable_nb.notebook.blocks import Block, Table
 from durable_nb.notebook.display import timeline_text
 from durable_nb.notebook.histories import history_blocks
 from durable_nb.notebook.html import render_html
@@ -31,7 +32,7 @@ from durable_nb.notebook.text import (
     safe_text,
     stack_tail,
 )
-from durable_nb.notebook.views import definitions_blocks, list_blocks, run_blocks
+from durable_nb.notebook.views import DefinitionLine, closing_tone, definitions_blocks, list_blocks, run_blocks
 from tests.notebook.values import HOSTILE, SECOND, T0, activity_failure, attempt, failure, history, payload, run
 
 FORBIDDEN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u200b\ufeff\ud800-\udfff]")
@@ -94,7 +95,7 @@ def test_no_string_of_a_run_can_do_harm(text: str) -> None:
     closing = history(a.WorkflowExecutionFailed(failure=bad))
     check_safe(run_blocks(described, attempts, closing, now=T0 + 5 * SECOND))
     check_safe(list_blocks([described]))
-    check_safe(definitions_blocks([("workflow", text, text)]))
+    check_safe(definitions_blocks([DefinitionLine("workflow", text, text, "current", 3, text, text)]))
     events = history(
         a.WorkflowExecutionStarted(workflow_type=text, input=[payload({text: [text]})], memo={text: payload(text)}),
         a.WorkflowExecutionSignaled(
@@ -228,11 +229,30 @@ def test_a_list_has_one_row_for_each_run() -> None:
     )
     text = render_text(list_blocks([done, waits]))
     assert re.search(r"b +OrderWorkflow +COMPLETED +2026-\d\d-\d\d \S+ UTC +1\.0 s", text)
-    assert re.search(r"order-1 +OrderWorkflow +RUNNING .* its definition, 1 timers", text)
+    assert re.search(r"order-1 +OrderWorkflow +RUNNING .* its definition, 1 timer", text)
     assert render_text(list_blocks([])) == "no workflow runs match"
 
 
 # -- histories -----------------------------------------------------------------------------------------------------
+
+
+def test_a_list_says_that_the_code_of_a_run_raises() -> None:
+    stuck = run(pending_workflow_task=PendingWorkflowTask(3, T0, last_failure=failure("no", "KeyError")))
+    assert "its code, which raises" in render_text(list_blocks([stuck]))
+
+
+@pytest.mark.parametrize(
+    ("body", "tone"),
+    [(a.WorkflowExecutionFailed(), "bad"), (a.WorkflowExecutionCompleted(), "good"), (a.TimerFired(), "")],
+)
+def test_the_event_that_closes_a_run_has_its_tone(body: a.Attributes, tone: str) -> None:
+    assert closing_tone(Event(9, T0, body)) == tone
+
+
+def test_short_cells_are_not_broken_into_lines() -> None:
+    html = render_html([Table("", ["workflow ID", "error"], [["order-1", "word " * 40]])])
+    cells = re.findall(r"<t[hd] style=\"([^\"]*)\"", html)
+    assert ["nowrap" in style for style in cells] == [True, True, True, False]
 
 
 def test_a_history_shows_ids_times_types_and_decoded_attributes() -> None:
@@ -278,7 +298,7 @@ def bars(text: str) -> dict[str, str]:
 def test_each_attempt_is_a_bar_with_its_outcome_and_back_off_between() -> None:
     attempts = [attempt(1, 0, 2, "failed"), attempt(2, 4, 6, "timed_out"), attempt(3, 8, 10)]
     text = timeline_text(run(close_time=T0 + 10 * SECOND), attempts, width=10)
-    assert bars(text) == {"charge": "█✗╌╌█⧖╌╌█✓"}
+    assert bars(text) == {"charge": "█✗╌╌█◷╌╌█✓"}
     assert "10.0 s, 3 attempts" in text
     assert "✗ failed" in text
 

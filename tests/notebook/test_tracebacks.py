@@ -59,6 +59,17 @@ def test_a_failed_workflow_shows_its_causes_and_the_stack_of_the_activity(shown:
     assert "raise CardError" in out
 
 
+def test_lines_of_a_message_stay_below_it_and_long_advice_is_not_cut_within_words(shown: Any, capsys: Any) -> None:
+    failed = WorkflowFailureError(cause=ApplicationError("no stock\nnot even one", type="StockError"))
+    out = shown(failed, capsys)
+    assert "  caused by ApplicationError (StockError): no stock\n    not even one\n" in out
+    commands = [f"command-{number}" for number in range(30)]
+    out = shown(StoreUrlError("there is no such command", fix="there are " + ", ".join(commands)), capsys)
+    assert max(map(len, out.splitlines())) <= 100
+    assert all(command in out for command in commands)
+    assert out.splitlines()[2].startswith("         command-")
+
+
 def test_a_refused_request_is_short(shown: Any, capsys: Any) -> None:
     out = shown(RPCError("workflow not found for ID: x", RPCStatusCode.NOT_FOUND), capsys)
     assert out.startswith("RPCError: workflow not found for ID: x\ncell [1], line 2")
