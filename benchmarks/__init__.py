@@ -15,6 +15,7 @@ throughput W1 W2 W3
 latency    W4 W7
 crash      W5
 idle       W6
+starts     what W5 W6 W7 do in the process whose start they measure
 replay     W8 and the check of one very large run
 limits     what the machine itself can do, measured in the same run
 measure    clocks, CPU, memory, quantiles

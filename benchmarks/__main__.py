@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import crash, idle, latency, replay, throughput
+from benchmarks import crash, editing, explore, idle, latency, notebook, replay, throughput, timeline
 from benchmarks.catalog import QUICK, TARGETS, Check, Metric, Outcome, Sizes
 from benchmarks.children import CellError
 from benchmarks.limits import Limit, measure_limits
@@ -34,10 +34,14 @@ WORKLOADS: dict[str, Workload] = {
     "W6": idle.w6,
     "W7": latency.w7,
     "W8": replay.w8,
+    "W9": explore.w9,
+    "timeline": timeline.timeline,
+    "edit": editing.editing,
+    "notebook": notebook.notebook,
     "big": replay.big,
 }
-ONLY_OURS = {"W8", "big"}
-ONCE = {"W6", "big"}
+ONLY_OURS = {"W8", "W9", "timeline", "edit", "notebook", "big"}
+ONCE = {"W6", "W9", "notebook", "big"}
 """Long, and steady enough: one round whatever ``--repeat`` says."""
 
 
@@ -102,7 +106,7 @@ def measure(system: str, names: Sequence[str], sizes: Sizes, repeat: int, scratc
         print(f"{system} {name} measured in {time.perf_counter() - begun:.1f} s", file=sys.stderr)
         for same in zip(*rounds, strict=True):
             results.metrics.append(middle(same))
-            results.samples[f"{name} {same[0].name}"] = [metric.value for metric in same]
+            results.samples[f"{same[0].workload} {same[0].name}"] = [metric.value for metric in same]
     return results
 
 
@@ -129,8 +133,11 @@ def report(
             row = asdict(metric) | {"samples": results.samples[f"{metric.workload} {metric.name}"]}
             if key in TARGETS and sizes.full:
                 row |= asdict(TARGETS[key]) | {"reached": TARGETS[key].mark(metric.value)}
-            if key in known:
-                row["times_better"] = ratio(metric, known[key])
+            times = ratio(metric, known.get(key))
+            if times is not None:
+                row["times_better"] = times
+                if key in TARGETS and sizes.full:
+                    row["reached_by_ratio"] = TARGETS[key].mark_times(times)
             listed.append(row)
         return listed
 

@@ -32,14 +32,6 @@ async def begin(system: System, folder: Path, count: int, steps: int) -> dict[st
     return {}
 
 
-async def resume(system: System, folder: Path, count: int) -> dict[str, Any]:
-    """Cell after the restart: open, and wait for every workflow."""
-    Ledger.open(folder / "ledger.txt")
-    await system.open()
-    await asyncio.gather(*[system.wait(key) for key in _keys(count)])
-    return {"done_at": time.monotonic()}
-
-
 async def completed_steps(system: Any, folder: Path, count: int) -> dict[str, Any]:
     """Cell that reads a copy of the store as the kill left it: which steps does each history call completed?"""
     from durable_nb.client import Client  # noqa: PLC0415 - only this cell needs it
@@ -83,7 +75,7 @@ def w5(system: str, folder: Path, sizes: Sizes) -> Outcome:
     before = set(Ledger.read(ledger))
     completed = _completed_in_copy(system, folder, sizes.chains)
 
-    second = run(system, "crash:resume", folder, count=sizes.chains)
+    second = run(system, "starts:resume", folder, keys=_keys(sizes.chains))
     executions = Counter(Ledger.read(ledger))
     again = {step for step, times in executions.items() if times > 1}
     in_flight = before - completed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import time
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +40,6 @@ async def sleep_many(system: System, folder: Path, count: int, width: int) -> di
     return {"wall": watch.wall, "cpu": watch.cpu, "rss": [begin, half, resident_bytes()], "abandon": True}
 
 
-async def ready(system: System, folder: Path) -> dict[str, Any]:
-    """Cell after the restart: open, and have one new start acknowledged."""
-    await system.open()
-    await system.start_one("probe")
-    return {"done_at": time.monotonic(), "abandon": True}
-
-
 async def nothing(system: System, folder: Path) -> dict[str, Any]:
     """Cell that only makes an empty store."""
     await system.open()
@@ -70,7 +62,7 @@ def w6(system: str, folder: Path, sizes: Sizes) -> Outcome:
     empty.mkdir()
     run(system, "idle:nothing", empty)
     started = run(system, "idle:sleep_many", store, count=count, width=64).result
-    again = run(system, "idle:ready", store)
+    again = run(system, "starts:ready", store)
     disk = (_disk_bytes(store) - _disk_bytes(empty)) / count / 1024
     begin, half, end = started["rss"]
     metrics = [

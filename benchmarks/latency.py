@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.catalog import Metric, Outcome, Sizes
-from benchmarks.children import ROOT, run
+from benchmarks.children import ENVIRONMENT, ROOT, run
 from benchmarks.measure import Stopwatch, quantile
 from benchmarks.system import System
 
@@ -30,13 +30,6 @@ async def one_at_a_time(system: System, folder: Path, count: int) -> dict[str, A
     return {"latencies": latencies, "cpu": watch.cpu}
 
 
-async def first_result(system: System, folder: Path) -> dict[str, Any]:
-    """Cell of W7: open an empty store and run one workflow."""
-    await system.open()
-    await system.run_one("first")
-    return {"done_at": time.monotonic()}
-
-
 def w4(system: str, folder: Path, sizes: Sizes) -> Outcome:
     """Milliseconds from start to result of a one-activity workflow, nothing else running."""
     seen = run(system, "latency:one_at_a_time", folder, count=sizes.latencies).result
@@ -51,7 +44,9 @@ def w4(system: str, folder: Path, sizes: Sizes) -> Outcome:
 def import_seconds(module: str) -> float:
     """Time of ``import module`` in a fresh interpreter, without the interpreter's own start."""
     code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=True
+    )
     return float(done.stdout)
 
 
@@ -62,7 +57,7 @@ def w7(system: str, folder: Path, sizes: Sizes) -> Outcome:
     for n in range(sizes.starts + 1):
         empty = folder / f"start-{n}"
         empty.mkdir()
-        seen = run(system, "latency:first_result", empty)
+        seen = run(system, "starts:first_result", empty)
         starts.append(seen.seconds)
         cpus.append(seen.cpu_seconds)
     cpu = quantile(cpus[1:], 0.5) * 1e6

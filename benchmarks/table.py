@@ -47,7 +47,7 @@ def metrics_table(ours: Sequence[Metric], targets: Targets, others: Sequence[Met
     by_name = {(metric.workload, metric.name): metric for metric in others}
     head = ["", "metric", "value", "unit", "CPU us/unit", "unit of work", "at least", "goal", "reached"]
     if other_name:
-        head += [other_name, "CPU us/unit", "times better"]
+        head += [other_name, "CPU us/unit", "times better", "at least", "goal", "by ratio"]
     rows = [head]
     for metric in ours:
         target = targets.get((metric.workload, metric.name))
@@ -58,8 +58,17 @@ def metrics_table(ours: Sequence[Metric], targets: Targets, others: Sequence[Met
             row += [number(other.value), number(other.cpu_us)] if other else ["", ""]
             times = ratio(metric, other)
             row.append("" if times is None else f"{times:.1f}")
+            row += _times_bounds(target, times)
         rows.append(row)
-    return render(rows, frozenset({2, 4, 6, 7, 9, 10, 11}))
+    return render(rows, frozenset({2, 4, 6, 7, 9, 10, 11, 12, 13}))
+
+
+def _times_bounds(target: Target | None, times: float | None) -> list[str]:
+    """How many times better it must be, and whether it is."""
+    if target is None or target.dbos is None or times is None:
+        return ["", "", ""]
+    bounds = [target.times(bound) for bound in (target.at_least, target.goal)]
+    return [*("" if bound is None else f"{bound:.1f}" for bound in bounds), target.mark_times(times)]
 
 
 def checks_table(checks: Sequence[Check]) -> str:
