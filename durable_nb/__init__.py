@@ -24,7 +24,10 @@ if TYPE_CHECKING:
         worker,
         workflow,
     )
+    from durable_nb.activity._progress import progress
+    from durable_nb.analytics import exports
     from durable_nb.client._connect import connect
+    from durable_nb.client._frames import explore, sql, stats
 
     __version__: str
 
@@ -39,8 +42,13 @@ __all__ = [
     "converter",
     "envconfig",
     "exceptions",
+    "explore",
+    "exports",
     "load_ipython_extension",
+    "progress",
     "service",
+    "sql",
+    "stats",
     "testing",
     "unload_ipython_extension",
     "worker",
@@ -50,6 +58,7 @@ __all__ = [
 _MODULES = frozenset(
     {
         "activity",
+        "analytics",
         "api",
         "client",
         "common",
@@ -73,6 +82,12 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"durable_nb.{name}")
     if name == "connect":
         value: Any = importlib.import_module("durable_nb.client._connect").connect
+    elif name == "progress":
+        value = importlib.import_module("durable_nb.activity._progress").progress
+    elif name in {"sql", "explore", "stats"}:
+        value = getattr(importlib.import_module("durable_nb.client._frames"), name)
+    elif name == "exports":
+        value = importlib.import_module("durable_nb.analytics.exports")
     elif name == "__version__":
         value = _version()
     else:

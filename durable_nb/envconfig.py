@@ -20,11 +20,11 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias, TypedDict
 
 from durable_nb.errors import ConfigError
+from durable_nb.model.spelling import nearest
 
 DataSource: TypeAlias = Path | str | bytes
 """A file by its Path, or the content itself."""
@@ -293,8 +293,8 @@ def _read_profiles(source: DataSource | None, variables: Mapping[str, str], *, s
 def _refuse_unknown(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
     for key in table:
         if key not in known:
-            close = get_close_matches(key, known, n=1)
-            meant = f"did you mean {close[0]!r}? " if close else ""
+            close = nearest(key, known)
+            meant = f"did you mean {close!r}? " if close else ""
             raise ConfigError(f"unknown field {key!r}", where=where, fix=f"{meant}Known: {', '.join(known)}")
 
 
@@ -329,7 +329,7 @@ def _apply_variables(table: dict[str, Any], variables: Mapping[str, str]) -> Non
 
 
 def _no_such_profile(name: str, tables: Mapping[str, Any]) -> ConfigError:
-    close = get_close_matches(name, tables, n=1, cutoff=0.5)
-    meant = f"did you mean {close[0]!r}? " if close else ""
+    close = nearest(name, tables, cutoff=0.5)
+    meant = f"did you mean {close!r}? " if close else ""
     listed = ", ".join(map(repr, tables)) or "none"
     return ConfigError(f"Profile {name!r} not found", fix=f"{meant}Profiles there: {listed}")

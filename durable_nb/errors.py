@@ -5,12 +5,16 @@ what a notebook on a SQL store adds. One class per remedy::
 
     DurableError
     ├── AuthoringError                DNB1xx  a definition is wrong: fix the cell
-    │   └── DefinitionSourceError     DNB110  the source of a definition cannot be found
+    │   ├── DefinitionSourceError     DNB110  the source of a definition cannot be found
+    │   ├── RestoreError              DNB111  the stored source of a definition cannot be run, or must not be
+    │   └── DefinitionMissingError    DNB112  no worker of this process has a definition that is needed
     ├── PayloadError                  DNB4xx  a value cannot be stored or read back
     │   ├── PayloadEncodeError        DNB401  names the path inside the value
     │   └── PayloadDecodeError        DNB402  names the type and the path
     │       └── UnknownEncodingError  DNB403  no converter for that encoding: a codec or data converter is missing
     ├── HistoryFormatError            DNB404  text that should be a history in JSON is not one
+    ├── ExportError                   DNB405  runs cannot be written to that file or in that format
+    │   └── CapsuleError              DNB406  a run capsule is damaged, of another version, or does not fit this store
     ├── StoreError                    DNB5xx  the database
     │   ├── StoreUrlError             DNB501  the URL is not one
     │   ├── StoreLockedError          DNB502  somebody holds the write lock
@@ -19,10 +23,15 @@ what a notebook on a SQL store adds. One class per remedy::
     │   ├── StoreCorruptedError       DNB505  the file is damaged or is no store
     │   ├── StoreVersionError         DNB506  written by a newer version
     │   ├── StoreClosedError          DNB507  used after it was closed
-    │   └── ConfigError               DNB508  configuration file or environment is wrong
+    │   ├── ConfigError               DNB508  configuration file or environment is wrong
+    │   ├── StoreValueError           DNB509  a value that the database cannot hold; everything else was written
+    │   └── StoreGoneError            DNB510  the file was removed or replaced while it was open
     ├── EngineError                   DNB6xx  the engine of this process
     │   └── EngineStoppedError        DNB601  it was shut down
-    └── NotebookError                 DNB7xx  a magic was used wrongly
+    ├── NotebookError                 DNB7xx  a magic was used wrongly
+    └── QueryError                    DNB800  a question in SQL cannot be answered: correct it
+        ├── QueryRefusedError         DNB801  it does something else than ask
+        └── QueryParameterError       DNB802  a parameter is missing or cannot be bound
 """
 
 from __future__ import annotations
@@ -56,6 +65,14 @@ class DefinitionSourceError(AuthoringError):
     code = "DNB110"
 
 
+class RestoreError(AuthoringError):
+    code = "DNB111"
+
+
+class DefinitionMissingError(AuthoringError):
+    code = "DNB112"
+
+
 class PayloadError(DurableError):
     code = "DNB400"
 
@@ -75,6 +92,14 @@ class UnknownEncodingError(PayloadDecodeError, KeyError):
 
 class HistoryFormatError(DurableError, ValueError):
     code = "DNB404"
+
+
+class ExportError(DurableError, ValueError):
+    code = "DNB405"
+
+
+class CapsuleError(ExportError):
+    code = "DNB406"
 
 
 class StoreError(DurableError):
@@ -120,6 +145,14 @@ class ConfigError(StoreError, RuntimeError):
     code = "DNB508"
 
 
+class StoreValueError(StoreError, ValueError):
+    code = "DNB509"
+
+
+class StoreGoneError(StoreError):
+    code = "DNB510"
+
+
 class EngineError(DurableError):
     code = "DNB600"
 
@@ -130,3 +163,23 @@ class EngineStoppedError(EngineError):
 
 class NotebookError(DurableError):
     code = "DNB700"
+
+
+class QueryError(DurableError, ValueError):
+    code = "DNB800"
+
+
+class QueryRefusedError(QueryError):
+    code = "DNB801"
+
+
+class QueryParameterError(QueryError):
+    code = "DNB802"
+
+
+class ResultCutWarning(UserWarning):
+    """The answer to a question had more rows than its limit."""
+
+
+class NetworkDriveWarning(UserWarning):
+    """A store lies where SQLite cannot keep its promises to several machines."""

@@ -25,10 +25,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from durable_nb.model.enums import ApplicationErrorCategory, RetryState, TimeoutType
 from durable_nb.model.failure import Failure
+
+if TYPE_CHECKING:
+    from typing import Self
 
 __all__ = [
     "ActivityError",
@@ -55,6 +58,17 @@ class TemporalError(Exception):
     def cause(self) -> BaseException | None:
         """The exception behind this one; the same object as ``__cause__``."""
         return self.__cause__
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Constructors here take other things than ``args``, which is what pickle would call them with.
+        return self._restored, (self.args, self.__dict__, self.__cause__)
+
+    @classmethod
+    def _restored(cls, args: tuple[Any, ...], state: dict[str, Any], cause: BaseException | None) -> Self:
+        error = cls.__new__(cls, *args)
+        error.__dict__.update(state)
+        error.__cause__ = cause
+        return error
 
 
 class FailureError(TemporalError):

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import IntEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
 from durable_nb.model.attributes import PriorityAttributes, RetryPolicyAttributes
 from durable_nb.model.dataclass_like import DataclassLike, FrozenDataclassLike
 from durable_nb.model.payload import Payload
+from durable_nb.model.scalars import LONGEST_DURATION
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -51,15 +52,23 @@ class RetryPolicy(DataclassLike):
         ValueError
             An interval or the number of attempts is negative, the coefficient is below 1, or the maximum interval is
             below the initial one. A policy that allows one attempt only is not checked further.
+        TypeError
+            A field has another type than declared; recorded, it could never be read again.
         """
+        self._check_types()
         self._validate()
         return RetryPolicyAttributes(
-            initial_interval=self.initial_interval // _MICROSECOND,
+            initial_interval=min(self.initial_interval // _MICROSECOND, LONGEST_DURATION),
             backoff_coefficient=self.backoff_coefficient,
-            maximum_interval=(self.maximum_interval or self.initial_interval * 100) // _MICROSECOND,
+            maximum_interval=self._longest_interval(),
             maximum_attempts=self.maximum_attempts,
             non_retryable_error_types=list(self.non_retryable_error_types or ()),
         )
+
+    def _longest_interval(self) -> int:
+        if self.maximum_interval:
+            return min(self.maximum_interval // _MICROSECOND, LONGEST_DURATION)
+        return min(100 * (self.initial_interval // _MICROSECOND), LONGEST_DURATION)
 
     @staticmethod
     def from_attributes(attributes: RetryPolicyAttributes) -> RetryPolicy:
@@ -73,6 +82,27 @@ class RetryPolicy(DataclassLike):
             maximum_attempts=attributes.maximum_attempts,
             non_retryable_error_types=list(attributes.non_retryable_error_types) or None,
         )
+
+    def _check_types(self) -> None:
+        attempts = self.maximum_attempts
+        if not isinstance(attempts, int):
+            raise TypeError(f"maximum_attempts must be int, not {type(attempts).__name__} ({attempts!r})")
+        coefficient = self.backoff_coefficient
+        if not isinstance(coefficient, float | int):
+            raise TypeError(f"backoff_coefficient must be float, not {type(coefficient).__name__} ({coefficient!r})")
+        first: object = self.initial_interval
+        longest: object = self.maximum_interval
+        if not isinstance(first, timedelta):
+            raise TypeError(_no_interval("initial_interval", first))
+        if longest is not None and not isinstance(longest, timedelta):
+            raise TypeError(_no_interval("maximum_interval", longest))
+        kinds: Any = self.non_retryable_error_types or ()
+        if isinstance(kinds, str):
+            raise TypeError(f"non_retryable_error_types must be a list of names: write [{kinds!r}]")
+        for kind in kinds:
+            if not isinstance(kind, str):
+                name = getattr(kind, "__name__", "TheError")
+                raise TypeError(f"non_retryable_error_types are names of classes: write {name!r} for {kind!r}")
 
     def _validate(self) -> None:
         if self.maximum_attempts == 1:
@@ -89,6 +119,10 @@ class RetryPolicy(DataclassLike):
                 raise ValueError("Maximum interval cannot be less than initial interval")
         if self.maximum_attempts < 0:
             raise ValueError("Maximum attempts cannot be negative")
+
+
+def _no_interval(name: str, given: object) -> str:
+    return f"{name} must be a timedelta, not {type(given).__name__}: write timedelta(seconds={given!r})"
 
 
 class Priority(FrozenDataclassLike, frozen=True):
@@ -110,6 +144,10 @@ class Priority(FrozenDataclassLike, frozen=True):
     """The priority with nothing set."""
 
     def __post_init__(self) -> None:
+        if self.fairness_key is not None and not isinstance(self.fairness_key, str):
+            raise TypeError("fairness_key must be a string")
+        if self.fairness_weight is not None and not isinstance(self.fairness_weight, float | int):
+            raise TypeError("fairness_weight must be a number")
         if self.priority_key is None:
             return
         if not isinstance(self.priority_key, int):

@@ -6,8 +6,8 @@ them out in silence would be wrong, refused.
 """
 
 from typing import TYPE_CHECKING as _TYPE_CHECKING
-from typing import Any as _Any
 
+from durable_nb._first_use import on_first_use as _on_first_use
 from durable_nb.model.enums import ParentClosePolicy
 from durable_nb.runtime.definition import DynamicWorkflowConfig
 from durable_nb.runtime.errors import (
@@ -32,7 +32,6 @@ from durable_nb.runtime.handles import (
     VersioningIntent,
 )
 from durable_nb.runtime.info import Info, ParentInfo, RootInfo, UpdateInfo
-from durable_nb.runtime.instance import WorkflowInstance as _WorkflowInstance  # noqa: F401 - binds the parts together
 from durable_nb.runtime.logger import LoggerAdapter, logger
 from durable_nb.workflow._activities import execute_activity, start_activity
 from durable_nb.workflow._activity_classes import execute_activity_class, start_activity_class
@@ -105,6 +104,10 @@ from durable_nb.workflow._unsafe import SandboxImportNotificationPolicy, unsafe
 
 if _TYPE_CHECKING:
     from durable_nb.workflow._configs import ActivityConfig, ChildWorkflowConfig, LocalActivityConfig
+else:
+    __getattr__, __dir__ = _on_first_use(
+        globals(), {"_configs": ("ActivityConfig", "ChildWorkflowConfig", "LocalActivityConfig")}
+    )
 
 __all__ = [
     "ActivityCancellationType",
@@ -207,12 +210,3 @@ __all__ = [
     "wait",
     "wait_condition",
 ]
-
-
-def __getattr__(name: str) -> _Any:
-    """The typed dicts of options, on first use: few programs name them, and every import of this module would pay."""
-    if name not in ("ActivityConfig", "ChildWorkflowConfig", "LocalActivityConfig"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from durable_nb.workflow import _configs  # noqa: PLC0415 - see above
-
-    return getattr(_configs, name)

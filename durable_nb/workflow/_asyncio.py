@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from durable_nb.runtime.loop import release
+from durable_nb.workflow._typing import AnyType
 
-if TYPE_CHECKING:
-    from durable_nb.workflow._typing import AnyType
-
-    _FT = TypeVar("_FT", bound=asyncio.Future[Any])
+_FT = TypeVar("_FT", bound=asyncio.Future[Any])
 
 
 def as_completed(fs: Iterable[Awaitable[AnyType]], *, timeout: float | None = None) -> Iterator[Awaitable[AnyType]]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, overload
 
 from durable_nb.model.enums import ParentClosePolicy, WorkflowIDReusePolicy
-from durable_nb.policies import Priority
+from durable_nb.policies import Priority, RetryPolicy
 from durable_nb.runtime import starting as _starting
 from durable_nb.runtime.external import OtherWorkflow
 from durable_nb.runtime.handles import (
@@ -21,24 +21,23 @@ from durable_nb.runtime.handles import (
 )
 from durable_nb.runtime.loop import current
 from durable_nb.runtime.upserts import warn_untyped
+from durable_nb.search_attributes import SearchAttributes, TypedSearchAttributes
 from durable_nb.workflow._context import uuid4
+from durable_nb.workflow._typing import (
+    CallableAsyncNoParam,
+    CallableAsyncSingleParam,
+    MethodAsyncNoParam,
+    MethodAsyncSingleParam,
+    MultiParamSpec,
+    ParamType,
+    ReturnType,
+    SelfType,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from durable_nb.policies import RetryPolicy
-    from durable_nb.search_attributes import SearchAttributes, TypedSearchAttributes
     from durable_nb.workflow._configs import ChildWorkflowConfig, ContinueAsNewConfig
-    from durable_nb.workflow._typing import (
-        CallableAsyncNoParam,
-        CallableAsyncSingleParam,
-        MethodAsyncNoParam,
-        MethodAsyncSingleParam,
-        MultiParamSpec,
-        ParamType,
-        ReturnType,
-        SelfType,
-    )
 
 
 @overload

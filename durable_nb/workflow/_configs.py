@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
-if TYPE_CHECKING:
-    from durable_nb.model.enums import ParentClosePolicy, WorkflowIDReusePolicy
-    from durable_nb.policies import Priority, RetryPolicy
-    from durable_nb.runtime.handles import (
-        ActivityCancellationType,
-        ChildWorkflowCancellationType,
-        ContinueAsNewVersioningBehavior,
-        VersioningIntent,
-    )
-    from durable_nb.search_attributes import SearchAttributes, TypedSearchAttributes
+from durable_nb.model.enums import ParentClosePolicy, WorkflowIDReusePolicy
+from durable_nb.policies import Priority, RetryPolicy
+from durable_nb.runtime.handles import (
+    ActivityCancellationType,
+    ChildWorkflowCancellationType,
+    ContinueAsNewVersioningBehavior,
+    VersioningIntent,
+)
+from durable_nb.search_attributes import SearchAttributes, TypedSearchAttributes
 
 
 class ActivityConfig(TypedDict, total=False):

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any, overload
 
+from durable_nb.converter import PayloadConverter
 from durable_nb.metric_meter import MetricMeter
 from durable_nb.runtime import conditions as _conditions
 from durable_nb.runtime import patches as _patches
@@ -17,11 +18,10 @@ from durable_nb.runtime.info import Info, UpdateInfo, current_update
 from durable_nb.runtime.loop import current, maybe_current
 from durable_nb.runtime.run_info import instant
 from durable_nb.runtime.starting import refuse_groups
+from durable_nb.search_attributes import SearchAttributes, SearchAttributeUpdate
 
 if TYPE_CHECKING:
-    from durable_nb.converter import PayloadConverter
-    from durable_nb.search_attributes import SearchAttributes, SearchAttributeUpdate
-    from durable_nb.workflow._typing import ParamType
+    from durable_nb.workflow._typing import AnyType, ParamType
 
 
 def info() -> Info:
@@ -218,7 +218,7 @@ def memo_value(key: str, *, type_hint: type[ParamType]) -> ParamType: ...
 
 
 @overload
-def memo_value(key: str, default: Any, *, type_hint: type[ParamType]) -> ParamType | Any: ...
+def memo_value(key: str, default: AnyType, *, type_hint: type[ParamType]) -> AnyType | ParamType: ...
 
 
 def memo_value(key: str, default: Any = arg_unset, *, type_hint: type | None = None) -> Any:

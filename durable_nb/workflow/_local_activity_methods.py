@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, overload
 
+from durable_nb.policies import RetryPolicy
 from durable_nb.runtime.handles import ActivityCancellationType, ActivityHandle, arg_unset, arguments
 from durable_nb.runtime.loop import current
 from durable_nb.runtime.starting import start_local_activity as _start
@@ -16,7 +17,6 @@ from durable_nb.runtime.starting import start_local_activity as _start
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from durable_nb.policies import RetryPolicy
     from durable_nb.workflow._configs import LocalActivityConfig
     from durable_nb.workflow._typing import (
         MethodAsyncNoParam,
