@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -33,6 +34,7 @@ from durable_nb.model.requests import ResetWorkflow, Target
 from durable_nb.testing import WorkflowEnvironment
 from durable_nb.worker import Worker
 from tests.replay import activities, gallery
+from tests.waiting import recorded
 
 QUEUE = "q"
 WORKFLOWS = [each for each in vars(gallery).values() if hasattr(each, "__temporal_workflow_definition")]
@@ -83,11 +85,7 @@ class Stage:
 
     async def until(self, workflow_id: str, kind: str, count: int = 1) -> None:
         """Wait until the newest run of the workflow has so many events of a kind."""
-        iterator = self.client.get_workflow_handle(workflow_id).fetch_history_events(wait_new_event=True)
-        async for event in iterator:
-            count -= event.event_type.title == kind
-            if count <= 0:
-                return
+        await recorded(self.client.get_workflow_handle(workflow_id), kind, count)
 
 
 Scene = Callable[[Stage], Awaitable[None]]
@@ -320,19 +318,28 @@ ALL: list[Scene] = [
 ]  # fmt: skip
 
 
-async def play(scene: Scene, *, cached: int = 1000) -> list[tuple[str, str, str]]:
-    """The histories that a scene leaves; with ``cached=0`` every workflow task of it was reached by replay."""
-    async with await WorkflowEnvironment.start_time_skipping() as environment:
-        stage = Stage(environment.client)
-        async with Worker(
+@asynccontextmanager
+async def staged(cached: int = 1000) -> AsyncIterator[Stage]:
+    """A stage of its own, in time that is skipped; with ``cached=0`` every workflow task is reached by replay."""
+    activities.gates.clear()
+    activities.arrived.clear()
+    async with (
+        await WorkflowEnvironment.start_time_skipping() as environment,
+        Worker(
             environment.client,
             task_queue=QUEUE,
             workflows=WORKFLOWS,
             activities=activities.ALL,
             max_cached_workflows=cached,
             graceful_shutdown_timeout=timedelta(0),
-        ):
-            await asyncio.wait_for(scene(stage), 6)
-        activities.gates.clear()
-        activities.arrived.clear()
+            max_heartbeat_throttle_interval=timedelta(milliseconds=1),
+        ),
+    ):
+        yield Stage(environment.client)
+
+
+async def play(scene: Scene, *, cached: int = 1000) -> list[tuple[str, str, str]]:
+    """The histories that a scene leaves."""
+    async with staged(cached) as stage:
+        await scene(stage)
         return stage.histories
