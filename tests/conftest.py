@@ -3,10 +3,40 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
-from hypothesis import settings
+import pytest
+from hypothesis import HealthCheck, settings
 
+# A limit on the time of one example, or on the time to draw it, measures the machine.
+settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # What CI says about a change must not hang on chance; new examples are searched for on people's machines.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+settings.register_profile("ci", settings.get_profile("ours"), derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "ours")
+
+SEARCHING = 400
+"""Seconds that a property test without a limit of its own may take, which makes a failure smaller before it tells."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        searches = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+        if searches and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SEARCHING))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Any:
+    """Half a character in what one test printed or logged would end the run: it cannot be sent between processes."""
+    return _sendable((yield))
+
+
+def _sendable(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case dict():
+            return {key: _sendable(each) for key, each in value.items()}
+        case list() | tuple():
+            return type(value)(_sendable(each) for each in value)
+    return value

@@ -1,8 +1,7 @@
-"""The top of the package: lazy names, the version, and how little importing it brings in."""
+"""The top of the package: names for later and the version."""
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -10,8 +9,6 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 import durable_nb
-
-HEAVY = ("sqlalchemy", "pandas", "IPython", "duckdb", "plotly", "temporalio", "pyarrow", "pydantic", "ipywidgets")
 
 
 @pytest.mark.parametrize("name", sorted(durable_nb.__all__))
@@ -60,11 +57,3 @@ def test_the_extension_is_loaded_by_the_notebook_package(monkeypatch):
     durable_nb.load_ipython_extension("shell")
     durable_nb.unload_ipython_extension("shell")
     assert calls == [("load", "shell"), ("unload", "shell")]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("modules", ["durable_nb, durable_nb.workflow", "durable_nb.client, durable_nb.common"])
-def test_importing_definitions_or_the_client_brings_no_heavy_package(modules):
-    code = f"import sys, {modules}; print([name for name in {HEAVY!r} if name in sys.modules])"
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == "[]"

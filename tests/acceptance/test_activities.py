@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from durable_nb import activity, workflow
-from durable_nb.client import AsyncActivityCancelledError, Client, WorkflowFailureError
+from durable_nb.client import AsyncActivityCancelledError, Client, WorkflowFailureError, WorkflowHandle
 from durable_nb.common import RawValue
+from durable_nb.engine.clock import ManualClock
 from durable_nb.exceptions import (
     ActivityError,
     ApplicationError,
@@ -21,7 +22,8 @@ from durable_nb.exceptions import (
     TimeoutError,
     TimeoutType,
 )
-from tests.acceptance.world import MINUTE, ONCE, QUICKLY, kinds, outcome, reaches, serving, start
+from tests.acceptance.world import MINUTE, ONCE, QUICKLY, kinds, outcome, serving, start
+from tests.waiting import until
 
 Cancel = workflow.ActivityCancellationType
 
@@ -84,29 +86,27 @@ async def test_activities_of_every_kind_are_called(client: Client) -> None:
 
 
 @activity.defn
-async def naps(seconds: float, beat: bool = False) -> str:
-    if beat:
-        activity.heartbeat("began")
-    await asyncio.sleep(seconds)
-    return "slept"
+async def hangs(text: str) -> None:
+    activity.heartbeat(text)
+    await asyncio.Event().wait()
 
 
 @workflow.defn
 class TimesOut:
     @workflow.run
     async def run(self, kind: str) -> None:
-        short = timedelta(milliseconds=30)
+        long = timedelta(hours=1)
         options: dict[str, Any] = {
-            "start to close": {"start_to_close_timeout": short, "retry_policy": ONCE},
-            "schedule to close": {"schedule_to_close_timeout": short},
+            "start to close": {"start_to_close_timeout": MINUTE, "retry_policy": ONCE},
+            "schedule to close": {"schedule_to_close_timeout": MINUTE},
             "schedule to start": {
-                "schedule_to_start_timeout": short,
-                "start_to_close_timeout": MINUTE,
+                "schedule_to_start_timeout": MINUTE,
+                "start_to_close_timeout": long,
                 "task_queue": "nobody",
             },
-            "heartbeat": {"heartbeat_timeout": short, "start_to_close_timeout": MINUTE, "retry_policy": ONCE},
+            "heartbeat": {"heartbeat_timeout": MINUTE, "start_to_close_timeout": long, "retry_policy": ONCE},
         }[kind]
-        await workflow.execute_activity(naps, args=[0.5, True], **options)
+        await workflow.execute_activity(hangs, "began", **options)
 
 
 @pytest.mark.parametrize(
@@ -118,10 +118,20 @@ class TimesOut:
         ("heartbeat", TimeoutType.HEARTBEAT),
     ],
 )
-async def test_each_of_the_four_timeouts_is_kept_and_named(client: Client, kind: str, type_: TimeoutType) -> None:
-    async with serving(client, TimesOut, activities=[naps]):
+async def test_each_of_the_four_timeouts_is_kept_and_named(
+    still_client: Client, clock: ManualClock, kind: str, type_: TimeoutType
+) -> None:
+    async with serving(still_client, TimesOut, activities=[hangs]):
+        handle = await start(still_client, TimesOut.run, kind)
+
+        async def is_under_way() -> bool:
+            pending = (await handle.describe()).pending_activities
+            return bool(pending) and (kind == "schedule to start" or bool(pending[0].heartbeat_details))
+
+        await until(is_under_way)
+        clock.advance(60_000_000)
         with pytest.raises(WorkflowFailureError) as raised:
-            await outcome(client, TimesOut.run, kind)
+            await handle.result()
     error = raised.value.cause
     assert isinstance(error, ActivityError)
     causes = [error.cause, getattr(error.cause, "cause", None)]
@@ -157,10 +167,12 @@ async def test_the_next_attempt_sees_the_heartbeat_details_of_the_one_before(cli
 
 
 ended: list[str] = []
+begun = threading.Event()
 
 
 @activity.defn
 async def beats() -> None:
+    begun.set()
     try:
         while True:
             activity.heartbeat()
@@ -172,6 +184,7 @@ async def beats() -> None:
 
 @activity.defn
 def beats_in_thread() -> None:
+    begun.set()
     try:
         while True:
             activity.heartbeat()
@@ -182,15 +195,18 @@ def beats_in_thread() -> None:
 
 @workflow.defn
 class Cancels:
+    def __init__(self) -> None:
+        self.enough = False
+
     @workflow.run
     async def run(self, kind: Cancel, name: str) -> str:
         handle = workflow.start_activity(
             name,
             start_to_close_timeout=MINUTE,
-            heartbeat_timeout=timedelta(milliseconds=100),
+            heartbeat_timeout=MINUTE,
             cancellation_type=kind,
         )
-        await workflow.sleep(0.03)
+        await workflow.wait_condition(lambda: self.enough)
         handle.cancel()
         try:
             await handle
@@ -198,12 +214,29 @@ class Cancels:
             return type(error.cause).__name__
         return "no error"
 
+    @workflow.signal
+    def stop(self) -> None:
+        self.enough = True
+
+
+OFTEN = timedelta(milliseconds=1)
+"""How often heartbeats reach the engine here; a cancellation comes back with one."""
+
+
+async def cancelled(client: Client, kind: Cancel, name: str) -> WorkflowHandle[Any, Any]:
+    """A run whose activity is cancelled when it has begun."""
+    begun.clear()
+    ended.clear()
+    handle = await start(client, Cancels.run, kind, name)
+    await until(begun.is_set)
+    await handle.signal(Cancels.stop)
+    return handle
+
 
 @pytest.mark.parametrize("kind", list(Cancel))
 async def test_the_three_cancellation_types_end_the_wait(client: Client, kind: Cancel) -> None:
-    ended.clear()
-    async with serving(client, Cancels, activities=[beats]):
-        handle = await start(client, Cancels.run, kind, "beats")
+    async with serving(client, Cancels, activities=[beats], max_heartbeat_throttle_interval=OFTEN):
+        handle = await cancelled(client, kind, "beats")
         assert await handle.result() == "CancelledError"
         names = await kinds(handle)
     assert ("ACTIVITY_TASK_CANCEL_REQUESTED" in names) is (kind is not Cancel.ABANDON)
@@ -213,9 +246,9 @@ async def test_the_three_cancellation_types_end_the_wait(client: Client, kind: C
 
 
 async def test_a_thread_is_cancelled_too(client: Client) -> None:
-    ended.clear()
-    async with serving(client, Cancels, activities=[beats_in_thread]):
-        found = await outcome(client, Cancels.run, Cancel.WAIT_CANCELLATION_COMPLETED, "beats_in_thread")
+    async with serving(client, Cancels, activities=[beats_in_thread], max_heartbeat_throttle_interval=OFTEN):
+        handle = await cancelled(client, Cancel.WAIT_CANCELLATION_COMPLETED, "beats_in_thread")
+        found = await handle.result()
     assert (found, ended) == ("CancelledError", ["thread cancelled"])
 
 
@@ -246,7 +279,7 @@ async def test_an_activity_is_completed_failed_and_cancelled_from_outside_by_tok
     async with serving(client, Elsewhere, activities=[elsewhere]):
         tokens.clear()
         runs = [await start(client, Elsewhere.run) for _ in range(3)]
-        await reaches(lambda: len(tokens) == 3)
+        await until(lambda: len(tokens) == 3)
         by_id = [
             client.get_async_activity_handle(workflow_id=run.id, run_id=run.result_run_id, activity_id="by-hand")
             for run in runs
@@ -262,14 +295,14 @@ async def test_an_activity_is_completed_failed_and_cancelled_from_outside_by_tok
         assert raised.value.cause.cause.type == "Human"
         await runs[2].cancel()
         with pytest.raises(AsyncActivityCancelledError):
-            await reaches(lambda: beat(by_id[2]))
+            await until(lambda: beat(by_id[2]))
         await by_id[2].report_cancellation("detail")
         with pytest.raises(WorkflowFailureError) as raised:
             await runs[2].result()
         assert isinstance(raised.value.cause, CancelledError)
         tokens.clear()
         run = await start(client, Elsewhere.run)
-        await reaches(lambda: tokens)
+        await until(lambda: tokens)
         await client.get_async_activity_handle(task_token=tokens[0]).complete("by token")
         assert await run.result() == "by token"
 
@@ -287,15 +320,15 @@ class Unknown:
 
 
 async def test_an_unknown_activity_is_named_with_what_is_known(client: Client) -> None:
-    async with serving(client, Unknown, activities=[naps]):
+    async with serving(client, Unknown, activities=[hangs]):
         with pytest.raises(WorkflowFailureError) as raised:
-            await outcome(client, Unknown.run, "nap", [])
-    assert "nap" in str(raised.value.cause.__cause__)
-    assert "naps" in str(raised.value.cause.__cause__)
+            await outcome(client, Unknown.run, "hang", [])
+    assert "hang" in str(raised.value.cause.__cause__)
+    assert "hangs" in str(raised.value.cause.__cause__)
 
 
 async def test_a_wrong_number_of_arguments_fails_the_attempt_clearly(client: Client) -> None:
-    async with serving(client, Unknown, activities=[naps]):
+    async with serving(client, Unknown, activities=[hangs]):
         with pytest.raises(WorkflowFailureError) as raised:
-            await outcome(client, Unknown.run, "naps", [1, True, "one too many"])
+            await outcome(client, Unknown.run, "hangs", ["x", "one too many"])
     assert "argument" in str(raised.value.cause.__cause__)

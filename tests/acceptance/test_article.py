@@ -14,6 +14,7 @@ import pytest
 from durable_nb import activity, workflow
 from durable_nb.client import Client, WorkflowFailureError
 from durable_nb.common import RetryPolicy, SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from durable_nb.engine.clock import ManualClock
 from durable_nb.exceptions import (
     ActivityError,
     ApplicationError,
@@ -23,7 +24,8 @@ from durable_nb.exceptions import (
     TimeoutError,
 )
 from durable_nb.testing import WorkflowEnvironment
-from tests.acceptance.world import MINUTE, ONCE, QUEUE, fresh_id, kinds, outcome, reaches, serving, start
+from tests.acceptance.world import MINUTE, ONCE, QUEUE, backs_off, fresh_id, kinds, outcome, serving, start
+from tests.waiting import until
 
 
 @dataclass
@@ -357,7 +359,7 @@ async def test_search_attributes_follow_the_order_and_show_in_lists(client: Clie
             found = [run async for run in client.list_workflows() if run.typed_search_attributes.get(STATUS) == status]
             return [run.id for run in found] == [handle.id]
 
-        await reaches(lambda: listed("PENDING"))
+        await until(lambda: listed("PENDING"))
         await handle.signal(Searchable.finish)
         assert await handle.result() == "cust-123"
         assert await listed("COMPLETED")
@@ -379,7 +381,7 @@ async def trouble(kind: str) -> None:
         case "listed":
             raise ApplicationError("listed", type="InsufficientFunds")
         case _:
-            await asyncio.sleep(30)
+            await asyncio.Event().wait()
 
 
 @workflow.defn
@@ -389,7 +391,7 @@ class ErrorTable:
         handle = workflow.start_activity(
             trouble,
             kind,
-            start_to_close_timeout=timedelta(milliseconds=20),
+            start_to_close_timeout=MINUTE,
             retry_policy=RetryPolicy(
                 initial_interval=timedelta(milliseconds=1),
                 maximum_attempts=3,
@@ -408,7 +410,6 @@ class ErrorTable:
         ("plain", ApplicationError, 3),
         ("final", ApplicationError, 1),
         ("listed", ApplicationError, 1),
-        ("timeout", TimeoutError, 3),
     ],
 )
 async def test_which_errors_are_tried_again(client: Client, kind: str, cause: type[Exception], tries: int) -> None:
@@ -423,6 +424,23 @@ async def test_which_errors_are_tried_again(client: Client, kind: str, cause: ty
     if kind == "final":
         assert isinstance(error.cause, ApplicationError)
         assert (error.cause.type, error.cause.details, error.cause.non_retryable) == ("Final", ({"code": 7},), True)
+
+
+async def test_an_attempt_that_times_out_is_tried_again(still_client: Client, clock: ManualClock) -> None:
+    attempts.clear()
+    async with serving(still_client, ErrorTable, activities=[trouble]):
+        handle = await start(still_client, ErrorTable.run, "timeout")
+        for number in (1, 2, 3):
+            await until(lambda: len(attempts) == number)  # noqa: B023 - awaited here
+            clock.advance(60_000_000)
+            if number < 3:
+                await until(lambda: backs_off(handle))
+                clock.advance(1_000_000)
+        with pytest.raises(WorkflowFailureError) as raised:
+            await handle.result()
+    assert isinstance(raised.value.cause, ActivityError)
+    assert isinstance(raised.value.cause.cause, TimeoutError)
+    assert attempts == 3 * ["timeout"]
 
 
 async def test_a_cancelled_activity_is_not_tried_again(client: Client) -> None:

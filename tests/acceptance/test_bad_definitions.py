@@ -12,6 +12,7 @@ from durable_nb.client import Client
 from durable_nb.engine import open_engine
 from durable_nb.worker import Worker
 from durable_nb.worker._embedded import EmbeddedWorker
+from tests.waiting import recorded
 
 
 @activity.defn
@@ -54,9 +55,7 @@ async def test_a_definition_that_is_missing_after_a_restart_leaves_the_run_waiti
     client = Client(engine)
     async with Worker(client, task_queue="q", workflows=[Two], activities=[step]):
         await client.start_workflow(Two.run, id="w", task_queue="q")
-        async for event in client.get_workflow_handle("w").fetch_history_events(wait_new_event=True):
-            if event.event_type.title == "ActivityTaskCompleted":
-                break
+        await recorded(client.get_workflow_handle("w"), "ActivityTaskCompleted")
     engine.close()
 
     engine = open_engine(url, own_thread=False)
@@ -74,7 +73,7 @@ async def test_a_definition_that_is_missing_after_a_restart_leaves_the_run_waiti
     kernel.register_workflow(Another)
     await client.get_workflow_handle("w").signal(Two.proceed)
     engine.upkeep.look()
-    await asyncio.wait_for(told.wait(), 10)
+    await told.wait()
     assert [(each.kind, each.workflow_type) for each in notices] == [("definition_missing", "Two")]
     assert "'Two'" in notices[0].message
     assert "run the cell" in notices[0].message
@@ -82,7 +81,7 @@ async def test_a_definition_that_is_missing_after_a_restart_leaves_the_run_waiti
 
     kernel.register_workflow(Two)
     kernel.register_activity(step)
-    assert await asyncio.wait_for(client.get_workflow_handle("w").result(), 10) == 3
+    assert await client.get_workflow_handle("w").result() == 3
     await kernel.shutdown()
     assert (await kinds(client)).count("ActivityTaskScheduled") == 2
     engine.close()

@@ -12,7 +12,7 @@ import pytest_asyncio
 from durable_nb import activity, workflow
 from durable_nb.client import Client
 from durable_nb.engine import open_engine
-from durable_nb.worker import Worker
+from durable_nb.worker import Replayer, Worker
 
 MINUTE = timedelta(minutes=1)
 
@@ -103,6 +103,7 @@ async def test_ten_thousand_events_work_and_replay(client: Client) -> None:
     assert await client.execute_workflow(Steps.run, 1700, id="w", task_queue="q") == []
     history = await client.get_workflow_handle("w").fetch_history()
     assert len(history.events) > 10_000
+    assert (await Replayer(workflows=[Steps]).replay_workflow(history)).replay_failure is None
 
 
 async def test_continue_as_new_is_suggested_at_the_length_that_was_set_and_never_forced(

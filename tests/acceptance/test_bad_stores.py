@@ -12,15 +12,18 @@ import pytest
 import durable_nb
 from durable_nb import workflow
 from durable_nb.client import Client
+from durable_nb.engine.notices import Notice
 from durable_nb.errors import (
     StoreCorruptedError,
     StoreError,
+    StoreGoneError,
     StoreLockedError,
     StoreReadOnlyError,
     StoreUrlError,
     StoreVersionError,
 )
 from durable_nb.worker import Worker
+from tests.permissions import ordinary_user
 
 
 @workflow.defn
@@ -67,16 +70,18 @@ async def test_a_damaged_store_is_told(path: Path) -> None:
 
 async def test_a_store_of_a_newer_version_asks_for_a_newer_package(path: Path) -> None:
     connection = sqlite3.connect(path)
-    connection.execute("UPDATE schema_version SET version = 9999")
+    connection.execute("INSERT INTO schema_version VALUES (9999, 0)")
     connection.commit()
     connection.close()
     assert "newer" in str(await refusal(path, StoreVersionError))
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everything")
-async def test_a_read_only_file_is_told(path: Path) -> None:
-    path.chmod(stat.S_IRUSR)  # noqa: ASYNC240 - nothing else runs
-    assert "permissions" in (await refusal(path, StoreReadOnlyError)).fix
+async def test_a_read_only_file_is_told() -> None:
+    with ordinary_user() as folder:
+        path = folder / "durable.db"
+        durable_nb.connect(f"sqlite:///{path}").engine.close()
+        path.chmod(stat.S_IRUSR)
+        assert "permissions" in (await refusal(path, StoreReadOnlyError)).fix
 
 
 async def test_a_missing_directory_is_named(tmp_path: Path) -> None:
@@ -100,3 +105,31 @@ async def test_a_lock_that_lasts_is_told_to_the_caller_and_outlived_by_the_run(p
     finally:
         other.close()
         client.engine.close()
+
+
+def take_away(path: Path, replaced: bool) -> None:
+    for each in path.parent.glob("durable.db*"):
+        each.unlink()
+    if replaced:
+        path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["removed", "replaced"])
+async def test_a_file_that_is_removed_while_it_is_open_takes_nothing_more(path: Path, replaced: bool) -> None:
+    url = f"sqlite:///{path}"
+    client = await Client.connect(url)
+    notices: list[Notice] = []
+    client.engine.on_notice(notices.append)
+    async with Worker(client, task_queue="q", workflows=[Quick]):
+        assert await client.execute_workflow(Quick.run, id="before", task_queue="q") == "done"
+        take_away(path, replaced)
+        with pytest.raises(StoreGoneError, match="removed or replaced") as caught:
+            await client.start_workflow(Quick.run, id="after", task_queue="q")
+        assert str(path) in str(caught.value)
+        assert "connect again" in caught.value.fix
+        assert {each.kind for each in notices} == {"store_fault"}
+        assert len((await client.get_workflow_handle("before").fetch_history()).events) == 5, "can still be saved"
+    again = await Client.connect(url)
+    async with Worker(again, task_queue="q", workflows=[Quick]):
+        assert await again.execute_workflow(Quick.run, id="after", task_queue="q") == "done"
+    again.engine.close()

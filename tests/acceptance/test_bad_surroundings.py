@@ -15,12 +15,12 @@ import pytest
 
 from durable_nb import activity, workflow
 from durable_nb.client import Client
-from durable_nb.engine import engine as engine_module
-from durable_nb.engine import open_engine
+from durable_nb.engine import open_engine, setbacks
 from durable_nb.engine.clock import ManualClock
 from durable_nb.errors import StoreFullError
 from durable_nb.model.requests import Target
 from durable_nb.worker import Worker
+from tests.waiting import recorded, until
 
 MINUTE = timedelta(minutes=1)
 DAY = 86_400_000_000
@@ -64,12 +64,6 @@ class Patient:
         return str(await workflow.execute_activity("waits", start_to_close_timeout=timedelta(days=1000)))
 
 
-async def until(client: Client, kind: str) -> None:
-    async for event in client.get_workflow_handle("w").fetch_history_events(wait_new_event=True):
-        if event.event_type.title == kind:
-            return
-
-
 def is_gapless(events: Any) -> bool:
     times = [each.event_time for each in events]
     return [each.event_id for each in events] == list(range(1, len(events) + 1)) and times == sorted(times)
@@ -90,7 +84,7 @@ def disk_with_room_for(size: int) -> Iterator[None]:
 async def test_a_disk_that_fills_during_a_commit_refuses_the_caller_and_keeps_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "RETRY_AFTER_FAULT", 0.001)
+    monkeypatch.setattr(setbacks, "RETRY_AFTER_FAULT", 0.001)
     runs.clear()
     path = tmp_path / "durable.db"
     engine = open_engine(f"sqlite:///{path}", own_thread=False)
@@ -99,7 +93,7 @@ async def test_a_disk_that_fills_during_a_commit_refuses_the_caller_and_keeps_th
     engine.on_notice(notices.append)
     async with Worker(client, task_queue="q", workflows=[Steps], activities=[once]):
         handle = await client.start_workflow(Steps.run, id="w", task_queue="q")
-        await until(client, "ActivityTaskCompleted")
+        await recorded(handle, "ActivityTaskCompleted")
         await engine.engine.settle()
         log = path.with_name(path.name + "-wal")
         room = disk_with_room_for(log.stat().st_size + 4096)
@@ -108,7 +102,7 @@ async def test_a_disk_that_fills_during_a_commit_refuses_the_caller_and_keeps_th
         assert str(path) in str(caught.value)
         assert {each.kind for each in notices} == {"store_fault"}
         await handle.signal(Steps.add, "small")
-        assert await asyncio.wait_for(handle.result(), 10) == [1, 2]
+        assert await handle.result() == [1, 2]
     assert runs == [1, 2]
     assert is_gapless((await handle.fetch_history()).events)
     engine.close()
@@ -122,13 +116,13 @@ async def test_a_clock_that_jumps_keeps_event_times_in_order_and_loses_no_timer(
     client = Client(engine)
     async with Worker(client, task_queue="q", workflows=[Sleeps, Steps], activities=[once]):
         handle = await client.start_workflow(Sleeps.run, 60, id="w", task_queue="q")
-        await until(client, "TimerStarted")
+        await recorded(handle, "TimerStarted")
         clock.advance(jump)
         other = await client.start_workflow(Steps.run, id="other", task_queue="q")
         await other.signal(Steps.add, "x")
-        assert await asyncio.wait_for(other.result(), 10) == [1, 2], "other runs go on"
+        assert await other.result() == [1, 2], "other runs go on"
         clock.advance(max(-jump, 0) + 60_000_000)
-        assert await asyncio.wait_for(handle.result(), 10) == "1"
+        assert await handle.result() == "1"
     for run in (handle, other):
         assert is_gapless((await run.fetch_history()).events)
     assert not [each for each in runs if runs.count(each) > 2]
@@ -155,10 +149,9 @@ async def test_a_clock_that_jumps_while_an_activity_runs_does_not_take_its_proce
         clock.advance(30 * DAY)
         engine.upkeep._next_look_for_dead = 0.0
         engine.upkeep.look()
-        for _ in range(5):
-            await asyncio.sleep(0.01)
+        await until(lambda: engine.upkeep._next_look_for_dead)
         gate.set()
-        assert await asyncio.wait_for(handle.result(), 10) == "kept"
+        assert await handle.result() == "kept"
     attempts = await client.frontend.read_attempts(Target("default", "w"))
     assert [(each.attempt, each.outcome) for each in attempts] == [(1, "completed")]
     assert notices == []

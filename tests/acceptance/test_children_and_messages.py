@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from durable_nb import workflow
 from durable_nb.client import Client, WorkflowFailureError, WorkflowQueryFailedError, WorkflowUpdateFailedError
 from durable_nb.exceptions import ChildWorkflowError, is_cancelled_exception
-from tests.acceptance.world import events, fresh_id, kinds, outcome, reaches, serving, start
+from tests.acceptance.world import events, fresh_id, kinds, outcome, serving, start
+from tests.waiting import recorded, until
 
 ChildCancel = workflow.ChildWorkflowCancellationType
 
@@ -52,7 +52,7 @@ async def test_the_parent_close_policy_decides_what_becomes_of_the_child(
             found = (await child.describe()).status
             return found is not None and found.name == status
 
-        await reaches(settled)
+        await until(settled)
         if status == "RUNNING":
             await child.terminate()
 
@@ -93,7 +93,7 @@ async def test_a_cancelled_parent_cancels_the_child_it_waits_for(client: Client)
     async with serving(client, CancelledParent, Child):
         name = fresh_id()
         handle = await start(client, CancelledParent.run, name)
-        await reaches(lambda: has(handle, "CHILD_WORKFLOW_EXECUTION_STARTED"))
+        await recorded(handle, "ChildWorkflowExecutionStarted")
         await handle.cancel()
         with pytest.raises(WorkflowFailureError) as raised:
             await handle.result()
@@ -102,10 +102,6 @@ async def test_a_cancelled_parent_cancels_the_child_it_waits_for(client: Client)
         status = (await client.get_workflow_handle(name).describe()).status
         assert status is not None
         assert status.name == "CANCELED"
-
-
-async def has(handle: Any, kind: str) -> bool:
-    return kind in await kinds(handle)
 
 
 @workflow.defn

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +13,8 @@ from durable_nb.client import Client, RPCError, WorkflowFailureError, WorkflowUp
 from durable_nb.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 from durable_nb.exceptions import ActivityError, ApplicationError, CancelledError, WorkflowAlreadyStartedError
 from durable_nb.worker import Replayer
-from tests.acceptance.world import MINUTE, ONCE, events, fresh_id, kinds, outcome, reaches, serving, start
+from tests.acceptance.world import MINUTE, ONCE, events, fresh_id, kinds, outcome, serving, start
+from tests.waiting import recorded, until
 
 
 @workflow.defn
@@ -41,7 +41,7 @@ async def test_22_result_follows_every_hop_and_a_handle_without_run_id_reaches_t
         assert last not in {handle.result_run_id, handle.first_execution_run_id}
         assert len([run async for run in client.list_workflows()]) == 5
         handle = await start(client, HopsAndWaits.run, 3)
-        await reaches(lambda: left(handle))
+        await until(lambda: left(handle))
         await handle.signal(HopsAndWaits.finish)
         assert await handle.result() == "signalled in the last run"
 
@@ -200,7 +200,7 @@ async def test_13_with_a_default_the_shorter_call_works_and_a_wrong_count_fails_
     async with serving(client, OneArgument):
         assert await outcome(client, "Counts", 1) == "1 default"
         handle = await start(client, "Counts", 1, "two", 3)
-        failed = await reaches(lambda: failure(handle))
+        failed = await until(lambda: failure(handle))
         assert "argument" in failed
         await handle.terminate()
 
@@ -212,13 +212,14 @@ async def failure(handle: Any) -> str:
     return ""
 
 
-finished: list[str] = []
+begun: list[str] = []
+gates: list[asyncio.Event] = []
 
 
 @activity.defn
-async def deaf(seconds: float) -> str:
-    await asyncio.sleep(seconds)
-    finished.append("deaf")
+async def deaf() -> str:
+    begun.append("deaf")
+    await gates[-1].wait()
     return "not cancelled"
 
 
@@ -229,32 +230,43 @@ async def claims_cancel() -> None:
 
 @workflow.defn
 class CancelsDeaf:
+    def __init__(self) -> None:
+        self.enough = False
+
     @workflow.run
     async def run(self) -> str:
         handle = workflow.start_activity(
             deaf,
-            0.05,
             start_to_close_timeout=MINUTE,
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         )
-        await workflow.sleep(0.01)
+        await workflow.wait_condition(lambda: self.enough)
         handle.cancel()
         first = await handle
         try:
             await workflow.execute_activity(
                 claims_cancel,
-                start_to_close_timeout=timedelta(seconds=2),
-                schedule_to_close_timeout=MINUTE,
+                start_to_close_timeout=MINUTE,
                 retry_policy=ONCE,
             )
         except ActivityError as error:
             return f"{first}, {type(error.cause).__name__}"
         return first
 
+    @workflow.signal
+    def stop(self) -> None:
+        self.enough = True
+
 
 async def test_14_without_a_heartbeat_no_cancel_arrives_and_without_a_request_none_is_believed(client: Client) -> None:
     async with serving(client, CancelsDeaf, activities=[deaf, claims_cancel]):
+        begun.clear()
+        gates.append(asyncio.Event())
         handle = await start(client, CancelsDeaf.run)
+        await until(lambda: begun)
+        await handle.signal(CancelsDeaf.stop)
+        await recorded(handle, "ActivityTaskCancelRequested")
+        gates[-1].set()
         assert await handle.result() == "not cancelled, CancelledError"
         names = await kinds(handle)
         assert "ACTIVITY_TASK_CANCELED" not in names
@@ -310,7 +322,7 @@ async def test_21_a_run_is_cancelled_only_if_asked_and_a_cancel_before_the_first
         assert isinstance(raised.value.cause, CancelledError)
         assert (await kinds(handle))[-1] == "WORKFLOW_EXECUTION_CANCELED"
         unasked = await start(client, OwnCancel.run, "raise")
-        await reaches(lambda: over(unasked))
+        await until(lambda: over(unasked))
         assert "WORKFLOW_EXECUTION_CANCELED" not in await kinds(unasked)
         if (await kinds(unasked))[-1] != "WORKFLOW_EXECUTION_FAILED":
             await unasked.terminate()
@@ -338,7 +350,7 @@ async def test_23_children_are_terminated_when_their_parent_continues_as_new(cli
             found = (await child.describe()).status
             return found is not None and found.name == "TERMINATED"
 
-        await reaches(status)
+        await until(status)
 
 
 COLOUR = SearchAttributeKey.for_keyword("Colour")

@@ -21,10 +21,12 @@ from durable_nb.client import (
     WorkflowUpdateFailedError,
 )
 from durable_nb.common import RetryPolicy
+from durable_nb.engine.clock import ManualClock
 from durable_nb.exceptions import ActivityError, ApplicationError, CancelledError
 from durable_nb.runtime.siphash import siphash13
 from durable_nb.worker import Replayer
-from tests.acceptance.world import MINUTE, QUICKLY, events, kinds, outcome, reaches, serving, start
+from tests.acceptance.world import MINUTE, QUICKLY, backs_off, events, has, kinds, outcome, serving, start
+from tests.waiting import recorded, until
 
 broken = {"code": True}
 calls: list[str] = []
@@ -57,15 +59,11 @@ async def test_01_a_plain_exception_fails_the_task_and_fixed_code_goes_on(client
     broken["code"] = True
     async with serving(client, Faulty):
         handle = await start(client, Faulty.run)
-        await reaches(lambda: has(handle, "WORKFLOW_TASK_FAILED"))
+        await recorded(handle, "WorkflowTaskFailed")
         assert (await handle.describe()).status is not None
         assert (await handle.describe()).status.name == "RUNNING"  # type: ignore[union-attr]
         broken["code"] = False
         assert await handle.result() == "fixed"
-
-
-async def has(handle: Any, kind: str) -> bool:
-    return kind in await kinds(handle)
 
 
 @workflow.defn
@@ -149,9 +147,9 @@ class Ordered:
 async def test_03_a_signal_of_the_same_task_is_handled_before_a_timer(skipping: Any) -> None:
     async with serving(skipping.client, Ordered):
         handle = await start(skipping.client, Ordered.run)
-        await reaches(lambda: has(handle, "TIMER_STARTED"))
+        await until(lambda: has(handle, "TIMER_STARTED"))
     await skipping.sleep(timedelta(days=2))  # The timer fires while nobody serves the workflow.
-    await reaches(lambda: has(handle, "TIMER_FIRED"))
+    await until(lambda: has(handle, "TIMER_FIRED"))
     await handle.signal(Ordered.tell, "signal")
     async with serving(skipping.client, Ordered):
         assert await handle.result() == ["run", "signal", "timer"]
@@ -248,9 +246,7 @@ class CancelledWait:
     @workflow.run
     async def run(self) -> str:
         try:
-            await workflow.execute_activity(
-                forever, start_to_close_timeout=MINUTE, heartbeat_timeout=timedelta(seconds=1)
-            )
+            await workflow.execute_activity(forever, start_to_close_timeout=MINUTE, heartbeat_timeout=MINUTE)
         except ActivityError as error:
             cause = type(error.cause)
         # The task goes on: it is no longer under cancellation.
@@ -261,7 +257,7 @@ class CancelledWait:
 async def test_06_a_cancel_in_an_activity_wait_is_an_activity_error_and_the_task_goes_on(client: Client) -> None:
     async with serving(client, CancelledWait, activities=[forever, note]):
         handle = await start(client, CancelledWait.run)
-        await reaches(lambda: has(handle, "ACTIVITY_TASK_SCHEDULED"))
+        await recorded(handle, "ActivityTaskScheduled")
         await handle.cancel()
         assert await handle.result() == f"cleaned up after {CancelledError.__name__}"
 
@@ -409,7 +405,7 @@ async def test_25_a_patch_is_decided_once_in_a_run(client: Client) -> None:
     broken["code"] = True
     async with serving(client, PatchedLater):
         handle = await start(client, PatchedLater.run)
-        await reaches(lambda: has(handle, "WORKFLOW_TASK_COMPLETED"))
+        await recorded(handle, "WorkflowTaskCompleted")
         await handle.signal(PatchedLater.finish)
         assert await handle.result() == [True, True, True]
         markers = [e for e in await events(handle) if "markerRecordedEventAttributes" in e]
@@ -454,16 +450,23 @@ class LateCompletion:
     async def run(self) -> str:
         return await workflow.execute_activity(
             completes_elsewhere,
-            start_to_close_timeout=timedelta(milliseconds=30),
-            retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=1), maximum_attempts=2),
+            start_to_close_timeout=MINUTE,
+            retry_policy=RetryPolicy(initial_interval=MINUTE, maximum_attempts=2),
         )
 
 
-async def test_15_the_late_completion_of_an_attempt_that_timed_out_is_refused(client: Client) -> None:
+async def test_15_the_late_completion_of_an_attempt_that_timed_out_is_refused(
+    still_client: Client, clock: ManualClock
+) -> None:
     late_tokens.clear()
+    client = still_client
     async with serving(client, LateCompletion, activities=[completes_elsewhere]):
         handle = await start(client, LateCompletion.run)
-        await reaches(lambda: len(late_tokens) == 2)
+        await until(lambda: late_tokens)
+        clock.advance(60_000_000)  # its time is over
+        await until(lambda: backs_off(handle))
+        clock.advance(60_000_000)  # the next one is due
+        await until(lambda: len(late_tokens) == 2)
         with pytest.raises(RPCError) as raised:
             await client.get_async_activity_handle(task_token=late_tokens[0]).complete("late")
         assert raised.value.status is RPCStatusCode.NOT_FOUND

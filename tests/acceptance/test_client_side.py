@@ -43,7 +43,8 @@ from durable_nb.worker import (
     WorkflowOutboundInterceptor,
 )
 from durable_nb.worker import Interceptor as WorkerInterceptor
-from tests.acceptance.world import MINUTE, QUEUE, events, fresh_id, kinds, outcome, reaches, serving, start
+from tests.acceptance.world import MINUTE, QUEUE, events, fresh_id, has, kinds, outcome, serving, start
+from tests.waiting import until
 
 
 @activity.defn
@@ -141,7 +142,7 @@ async def test_unknown_names_are_answered_with_what_is_known(client: Client) -> 
             await client.get_workflow_handle("nobody").describe()
         assert missing.value.status is RPCStatusCode.NOT_FOUND
         unknown = await start(client, "Baskets")
-        await asyncio.sleep(0.02)
+        await client.service_client.engine.settle()
         assert "WORKFLOW_TASK_COMPLETED" not in await kinds(unknown)
         await unknown.terminate()
 
@@ -165,14 +166,10 @@ async def test_a_start_delay_and_timeouts_hold(skipping: Any) -> None:
         )
         assert "WORKFLOW_TASK_SCHEDULED" not in await kinds(handle)
         await skipping.sleep(timedelta(minutes=61))
-        await reaches(lambda: has(handle, "WORKFLOW_TASK_COMPLETED"))
+        await until(lambda: has(handle, "WORKFLOW_TASK_COMPLETED"))
         with pytest.raises(WorkflowFailureError):
             await handle.result()
         assert (await kinds(handle))[-1] == "WORKFLOW_EXECUTION_TIMED_OUT"
-
-
-async def has(handle: Any, kind: str) -> bool:
-    return kind in await kinds(handle)
 
 
 @workflow.defn

@@ -17,11 +17,8 @@ from durable_nb.common import RawValue
 from durable_nb.exceptions import ApplicationError, CancelledError
 from durable_nb.model.requests import ResetWorkflow, Target
 from durable_nb.worker import Replayer
-from tests.acceptance.world import MINUTE, events, kinds, outcome, reaches, serving, start
-
-
-async def has(handle: Any, kind: str, count: int = 1) -> bool:
-    return (await kinds(handle)).count(kind) >= count
+from tests.acceptance.world import MINUTE, events, kinds, outcome, serving, start
+from tests.waiting import recorded
 
 
 @workflow.defn
@@ -254,10 +251,10 @@ class Third(Steps):
 async def test_patches_carry_open_runs_across_versions_of_the_code(client: Client) -> None:
     async with serving(client, First, activities=[double]):
         old = await start(client, "Changing")
-        await reaches(lambda: has(old, "WORKFLOW_TASK_COMPLETED"))
+        await recorded(old, "WorkflowTaskCompleted")
     async with serving(client, Second, activities=[double]):
         new = await start(client, "Changing")
-        await reaches(lambda: has(new, "TIMER_FIRED"))
+        await recorded(new, "TimerFired")
         await old.signal("proceed")
         assert await old.result() == "old"
         third = await start(client, "Changing")
@@ -328,12 +325,10 @@ class Blocks:
 @pytest.mark.slow
 async def test_a_workflow_that_blocks_is_stopped_and_others_go_on(client: Client) -> None:
     Blocks.tries = 0
-    begin = time.monotonic()
     async with serving(client, Blocks, order_function, activities=[double]):  # type: ignore[arg-type]
         blocked = await start(client, Blocks.run)
         assert await outcome(client, order_function, 1) == 6
-        assert time.monotonic() - begin < 10
-        await reaches(lambda: has(blocked, "WORKFLOW_TASK_FAILED"))
+        await recorded(blocked, "WorkflowTaskFailed")
         failed = next(e for e in await events(blocked) if "workflowTaskFailedEventAttributes" in e)
         assert "deadlock" in failed["workflowTaskFailedEventAttributes"]["failure"]["message"].lower()
         assert await blocked.result() == "yielded"
@@ -358,7 +353,7 @@ class Resettable:
 async def test_a_reset_run_goes_on_from_its_middle_with_the_signals_it_had(client: Client) -> None:
     async with serving(client, Resettable, activities=[double]):
         handle = await start(client, Resettable.run)
-        await reaches(lambda: has(handle, "WORKFLOW_TASK_COMPLETED", 2))
+        await recorded(handle, "WorkflowTaskCompleted", 2)
         await handle.signal(Resettable.tell, "end")
         assert await handle.result() == ["2", "end"]
         second = [e["eventId"] for e in await events(handle) if "workflowTaskCompletedEventAttributes" in e][1]

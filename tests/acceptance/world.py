@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -58,18 +57,17 @@ async def events(handle: WorkflowHandle[Any, Any]) -> list[dict[str, Any]]:
     return found
 
 
+async def backs_off(handle: WorkflowHandle[Any, Any]) -> bool:
+    """Whether an activity of the run waits for its next attempt."""
+    pending = (await handle.describe()).pending_activities
+    return bool(pending) and pending[0].next_attempt_at > 0
+
+
 async def kinds(handle: WorkflowHandle[Any, Any]) -> list[str]:
     """Event types, shortened: ``ACTIVITY_TASK_SCHEDULED`` and so on."""
     return [event["eventType"].removeprefix("EVENT_TYPE_") for event in await events(handle)]
 
 
-async def reaches(check: Callable[[], Any], seconds: float = 5.0) -> Any:
-    """Wait until ``check`` (which may be a coroutine function) is true; what it said."""
-    async with asyncio.timeout(seconds):
-        while True:
-            found = check()
-            if asyncio.iscoroutine(found):
-                found = await found
-            if found:
-                return found
-            await asyncio.sleep(0.002)
+async def has(handle: WorkflowHandle[Any, Any], kind: str) -> bool:
+    """Whether there is such an event. Where time is skipped, ``recorded`` would let it: somebody waits for the run."""
+    return kind in await kinds(handle)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -12,25 +10,10 @@ import pytest
 from durable_nb.model.attributes import ActivityTaskCompleted, TimerFired, TimerStarted, WorkflowExecutionSignaled
 from durable_nb.model.records import RunFilter
 from durable_nb.store import open_store
+from tests.chaos.killing import PHASES, run
 from tests.chaos.workload import ORDERS
 
-ROOT = Path(__file__).parents[2]
-KILLED = -9
 MOST_COMMITS = 100
-
-
-def run(directory: Path, phase: str, number: int) -> int:
-    """Exit status of one process of the workload."""
-    finished = subprocess.run(
-        [sys.executable, "-m", "tests.chaos.workload", str(directory), phase, str(number)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert finished.returncode in (0, KILLED), finished.stderr
-    return finished.returncode
 
 
 def completed_activities(directory: Path) -> set[tuple[str, str]]:
@@ -67,18 +50,18 @@ def check_end(directory: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("phase", ["before", "during", "after"])
+@pytest.mark.parametrize("phase", PHASES)
 def test_a_kill_at_any_commit_loses_nothing_and_repeats_nothing_that_completed(phase, tmp_path):
     for number in range(1, MOST_COMMITS):
         directory = tmp_path / str(number)
         directory.mkdir()
         (directory / "log").touch()
-        if run(directory, phase, number) == 0:
+        if run("workload", directory, phase, number) == 0:
             assert number > 5, "the workload made hardly any commits"
             return
         done_before = completed_activities(directory) if (directory / "runs.db").exists() else set()
         before = (directory / "log").read_text().splitlines()
-        assert run(directory, phase, 0) == 0
+        assert run("workload", directory, phase, 0) == 0
         after = (directory / "log").read_text().splitlines()[len(before) :]
         again = {tuple(line.split()[2:4]) for line in after if line.startswith("run ")}
         assert not again & done_before, f"ran again although complete: {again & done_before} (commit {number})"

@@ -1,37 +1,20 @@
-"""The process that is killed: orders with activities, a timer, a signal and a child, on one SQLite file.
-
-``python -m tests.chaos.workload DIRECTORY PHASE N`` kills itself with SIGKILL at its N-th commit: ``before`` it,
-``during`` it (when SQLite is told to COMMIT) or ``after`` it (durable, but nobody has heard of it). N = 0 runs to the
-end. What outsiders may rely on is written to ``log`` in the directory, one line each, with O_APPEND.
-"""
+"""The process that is killed: orders with activities, a timer, a signal and a child, on one SQLite file."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 from datetime import timedelta
-from pathlib import Path
 
 from durable_nb import activity, workflow
 from durable_nb.client import Client
 from durable_nb.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from durable_nb.exceptions import WorkflowAlreadyStartedError
 from durable_nb.worker import Worker
+from tests.chaos.killing import DIRECTORY, arm, note, noted
 
 ORDERS = 3
-DIRECTORY = Path(sys.argv[1]) if len(sys.argv) > 1 else Path()
-
-
-def note(*words: object) -> None:
-    """Append a line that survives the process."""
-    line = " ".join(map(str, words)) + "\n"
-    descriptor = os.open(DIRECTORY / "log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        os.write(descriptor, line.encode())
-    finally:
-        os.close(descriptor)
 
 
 @activity.defn
@@ -66,30 +49,6 @@ class Order:
         return [first, shipped]
 
 
-def arm(client: Client, phase: str, number: int) -> None:
-    """Die at the N-th commit of the engine."""
-    store = client.engine.store
-    commit, seen = store.commit, 0
-
-    def die(*_: object) -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    def counted(units):
-        nonlocal seen
-        seen += 1
-        if seen != number:
-            return commit(units)
-        if phase == "before":
-            die()
-        if phase == "during":
-            store._database.writer.set_trace_callback(lambda statement: die() if statement == "COMMIT" else None)
-        answer = commit(units)
-        die()
-        return answer
-
-    store.commit = counted
-
-
 async def main(phase: str, number: int) -> None:
     client = await Client.connect(f"sqlite:///{DIRECTORY}/runs.db")
     arm(client, phase, number)
@@ -111,7 +70,7 @@ async def place(client: Client, order: str) -> None:
     except WorkflowAlreadyStartedError:
         handle = client.get_workflow_handle_for(Order.run, order)
     note("started", order)
-    if f"confirmed {order}\n" not in (DIRECTORY / "log").read_text():
+    if f"confirmed {order}" not in noted():
         try:
             await handle.signal(Order.confirm)
         except Exception as error:

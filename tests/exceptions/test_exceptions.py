@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
 import pickle
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +14,10 @@ import pytest
 import temporalio.exceptions as theirs
 
 import durable_nb.exceptions as ours
+from durable_nb.client import WorkflowFailureError, WorkflowQueryRejectedError
 from durable_nb.model import enums
 from durable_nb.model.failure import Failure
+from durable_nb.service import RPCError, RPCStatusCode
 
 BUILD: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "FailureError": (("m",), {}),
@@ -145,3 +149,37 @@ def test_all_names_are_exported() -> None:
 def test_an_application_error_passes_between_processes() -> None:
     copy = pickle.loads(pickle.dumps(ours.ApplicationError("m", 1, type="T")))
     assert (copy.message, copy.type, copy.details) == ("m", "T", (1,))
+
+
+def every_error() -> list[BaseException]:
+    activity = ours.ActivityError(
+        "a",
+        scheduled_event_id=5,
+        started_event_id=6,
+        identity="me",
+        activity_type="charge",
+        activity_id="1",
+        retry_state=ours.RetryState.TIMEOUT,
+    )
+    activity.__cause__ = ours.ApplicationError("inner", {"x": 1}, type="T", non_retryable=True)
+    return [
+        activity,
+        ours.CancelledError("c", "why"),
+        ours.TimeoutError("t", type=ours.TimeoutType.HEARTBEAT, last_heartbeat_details=[1]),
+        ours.WorkflowAlreadyStartedError("w", "W", run_id="r"),
+        RPCError("m", RPCStatusCode.NOT_FOUND),
+        WorkflowFailureError(cause=activity),
+        WorkflowQueryRejectedError(None),
+    ]
+
+
+@pytest.mark.parametrize("copied", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy, copy.deepcopy])
+def test_errors_cross_process_borders(copied: Callable[[BaseException], Any]) -> None:
+    for error in every_error():
+        again = copied(error)
+        assert type(again) is type(error)
+        assert (str(again), vars(again).keys()) == (str(error), vars(error).keys())
+        assert repr(again.__cause__) == repr(error.__cause__)
+    again = copied(every_error()[5])
+    assert again.cause.activity_type == "charge"
+    assert again.cause.cause.details == ({"x": 1},)

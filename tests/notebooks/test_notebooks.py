@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -46,16 +45,12 @@ def test_notebooks_are_stored_without_outputs_and_with_their_kernel_named(path: 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
-def test_notebooks_run_in_under_three_minutes(path: Path, tmp_path: Path) -> None:
-    begun = time.monotonic()
+def test_notebooks_run_as_they_stand(path: Path, tmp_path: Path) -> None:
     run(path, tmp_path)
-    assert time.monotonic() - begun < 180
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 def test_running_the_first_notebook_again_calls_no_service_again(tmp_path: Path) -> None:
     first = run(FIRST, tmp_path)
     calls = read_calls(tmp_path)

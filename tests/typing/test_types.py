@@ -13,9 +13,10 @@ HERE = Path(__file__).resolve().parent
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_calls_of_a_client_have_the_types_that_the_definitions_say():
+@pytest.mark.parametrize("module", ["calls.py", "workflow_code.py"])
+def test_calls_have_the_types_that_the_definitions_say(module):
     command = [sys.executable, "-m", "mypy", "--strict", "--warn-unused-ignores", "--follow-imports=silent"]
     checked = subprocess.run(
-        [*command, str(HERE / "calls.py")], cwd=HERE.parent.parent, capture_output=True, text=True, check=False
+        [*command, str(HERE / module)], cwd=HERE.parent.parent, capture_output=True, text=True, check=False
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
