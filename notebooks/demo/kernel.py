@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from queue import Empty
@@ -28,7 +29,9 @@ class Kernel:
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
         self._environment = os.environ | environment
-        self._manager = AsyncKernelManager(kernel_name="python3")
+        # Not TCP: its ports are chosen first and taken later, and another program may be faster.
+        self._sockets = tempfile.TemporaryDirectory(prefix="k")
+        self._manager = AsyncKernelManager(kernel_name="python3", transport="ipc", ip=f"{self._sockets.name}/s")
         self._manager.kernel_spec.argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         self._log = (folder / "kernel.log").open("ab")
 
@@ -44,6 +47,7 @@ class Kernel:
     async def __aexit__(self, *exc: object) -> None:
         self._client.stop_channels()
         await self._manager.shutdown_kernel(now=not await self._manager.is_alive())
+        self._sockets.cleanup()
         self._log.close()
 
     @property
