@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help venv dev demo lab test test-fast test-slow lint format types layers readme bench clean
+.PHONY: help venv dev demo lab test test-fast test-slow chromium lint format types layers readme bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -65,11 +65,15 @@ test: ## all tests: fast ones first, then crash and notebook tests
 	@$(MAKE) --no-print-directory test-fast
 	@$(MAKE) --no-print-directory test-slow
 
+# Where it cannot be installed the browser tests are skipped, and say so.
+chromium: ## install Chromium for the browser tests (Debian, Ubuntu)
+	@command -v chromium chromium-browser google-chrome >/dev/null || .ci/apt chromium || true
+
 test-fast: $(VENV)/.installed-dev ## only the fast tests, in parallel (WORKERS=2)
 	$(PYTEST) -q -m 'not slow' -n $(WORKERS)
 
-test-slow: $(VENV)/.installed-dev ## only the slow tests
-	$(PYTEST) -q -m slow --durations=10
+test-slow: $(VENV)/.installed-dev chromium ## only the slow tests, a file at a time in each of the WORKERS
+	$(PYTEST) -q -m slow -n $(WORKERS) --dist loadfile --durations=10
 
 lint: $(VENV)/.installed-dev ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -88,7 +92,7 @@ layers: $(VENV)/.installed-dev ## which part may import which
 readme: $(VENV)/.installed ## run every command of the README
 	@.ci/readme
 
-bench: $(VENV)/.installed-bench ## W1-W8 beside DBOS, with this machine's own limits; BENCH='--quick' to pass options
+bench: $(VENV)/.installed-bench ## the workloads, beside DBOS where it has them, with this machine's own limits; BENCH='--quick' to pass options
 	$(BIN)/python -m benchmarks --vs dbos --json build/benchmarks.json $(BENCH)
 
 clean: ## remove what the targets made (not .venv)
