@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 from collections.abc import Sequence
 from datetime import datetime
@@ -115,7 +116,7 @@ class Comparison:
 async def compare_runs(client: Client, left: Target, right: Target) -> Comparison:
     """Read two runs and align them. Raises RPCError NOT_FOUND where one does not exist."""
     one, other = await _side(client, left), await _side(client, right)
-    return Comparison(one, other, _source_diff(client, one, other))
+    return Comparison(one, other, await asyncio.to_thread(_source_diff, client, one, other))
 
 
 async def _side(client: Client, target: Target) -> Side:
@@ -147,6 +148,7 @@ def _source_diff(client: Client, left: Side, right: Side) -> list[str]:
     if left.definition == right.definition or not left.definition or not right.definition:
         return []
     engine = client.engine
+    engine.settle()
     rows = [engine.run_blocking(engine.store.get_definition, side.definition) for side in (left, right)]
     if rows[0] is None or rows[1] is None:
         return []

@@ -32,6 +32,7 @@ async def export(
         from durable_nb.analytics import exports  # noqa: PLC0415 - in this thread, for it takes its time
 
         client.engine.engine.outputs.flush()  # What was printed up to now is part of the runs.
+        client.engine.settle()
         if exports.format_of(place, format).takes_keys:
             runs: Any = None if chosen.is_everything else chosen.run_keys()
         else:

@@ -65,6 +65,7 @@ def explorer_of(client: Client | None = None, url: str | None = None) -> Explore
         return open_explorer(url)
     chosen = client if client is not None else _current() if _current is not None else None
     if chosen is not None:
+        chosen.engine.settle()
         return open_explorer(chosen.engine.store)
     return open_explorer(os.environ.get(STORE_VARIABLE) or DEFAULT_STORE_URL)
 

@@ -53,6 +53,8 @@ class EngineHandle:
         self.identity = f"{os.getpid()}@{socket.gethostname()}"
         self._thread = thread
         self._closed = False
+        self.on_settle: list[Callable[[], None]] = []
+        """Called by ``settle`` on any thread; whoever writes to the store behind callers waits there for the end."""
         self._key: tuple[str, int] | None = None
         process = store.register_process(self.identity, clock.now())
         self.process_key = process.process_key
@@ -98,6 +100,14 @@ class EngineHandle:
         if self._closed:
             raise EngineStoppedError("the engine is stopped", fix="connect again")
         return function(*args)
+
+    def settle(self) -> None:
+        """Wait until the store has what is written to it beside the histories: the sources of a notebook's cells.
+
+        For who reads that from the store. Blocks; what activities printed is not part of it (``Engine.outputs``).
+        """
+        for wait in list(self.on_settle):
+            wait()
 
     def suggest_continue_as_new_at(self, events: int) -> None:
         """Suggest continue-as-new from so many events on, unless the environment says otherwise."""

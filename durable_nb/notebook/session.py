@@ -95,6 +95,7 @@ class NotebookSession:
             self.definitions.statements.add(earlier, f"cell [{number}]")
         self._listener: Callable[[Any], None] = self.notices.post
         engine.on_notice(self._listener)
+        engine.on_settle.append(self.definitions.settle)
 
     # -- asking the engine -----------------------------------------------------------------------------------------
 
@@ -337,6 +338,7 @@ class NotebookSession:
         if self._live is not None:
             self._live.close()
         self.engine.off_notice(self._listener)
+        self.engine.on_settle.remove(self.definitions.settle)
         self._disk.shutdown(wait=True)
         if not self.engine.is_closed:
             # Not waited for: activities that run may finish, while a new session takes all new work.

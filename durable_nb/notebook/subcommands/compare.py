@@ -24,7 +24,6 @@ def run(session: NotebookSession, options: argparse.Namespace) -> Any:
     for ident, run_id in (left, right):
         # Asked one by one, so that "did you mean" is about the one that is wrong.
         ask(session, ident, session.client.get_workflow_handle(ident, run_id=run_id or None).describe())
-    session.definitions.settle()
     return ask(session, options.left, session.client.compare(left, right))
 
 

@@ -48,7 +48,6 @@ def _formats(session: NotebookSession, options: argparse.Namespace) -> list[str]
 
 
 def run(session: NotebookSession, options: argparse.Namespace) -> Any:
-    session.definitions.settle()
     chosen: dict[str, Any] = {
         "format": options.format,
         "children": options.children,
