@@ -194,6 +194,33 @@ def test_a_saved_timeline_is_readable_without_a_kernel(open_notebook: Callable[.
     assert again.page.evaluate("() => window.hacked") is None
 
 
+def test_each_fact_stands_beside_its_name_also_an_empty_one(open_notebook: Callable[..., Any]) -> None:
+    # Lab has a style of its own for lists of definitions: floats, which an empty value lets slide.
+    define = "%%workflow\n@activity.defn\nasync def ping() -> int:\n    return 1\n"
+    define += "@workflow.defn\nclass Pings:\n    @workflow.run\n"
+    define += "    async def run(self) -> int:\n        return await ping()\n"
+    start = "handle = await client.start_workflow(Pings.run, id='p')\nawait handle.result()\nhandle"
+    book = open_notebook(["%load_ext durable_nb", define, start, "handle.timeline()"])
+    for index in range(4):
+        book.run(index)
+    scroll = book.output_area(3).locator(".dnb-scroll")
+    scroll.focus()
+    for key in ("ArrowDown", "ArrowDown", "Enter"):
+        book.page.keyboard.press(key)
+    expect(book.output_area(3).locator(".dnb-details")).to_contain_text("result")
+    book.output_area(2).locator("summary", has_text="Details").click()
+    for cell, facts in ((3, ".dnb-facts"), (2, ".dnbl-facts")):
+        tops = (
+            book.output_area(cell)
+            .locator(facts)
+            .evaluate("list => [...list.children].map(each => [each.tagName, each.getBoundingClientRect().top])")
+        )
+        names, values = ([top for tag, top in tops if tag == wanted] for wanted in ("DT", "DD"))
+        assert len(names) > 3
+        assert names == pytest.approx(values, abs=4)
+        assert names == sorted(set(names)), "one below the other"
+
+
 def test_in_notebook_7_the_canvas_has_the_colours_of_the_page(open_notebook: Callable[..., Any]) -> None:
     # There a widget is built before it is on the page, where no element has a colour yet.
     run = "await client.start_workflow(Waits.run, id='w')"

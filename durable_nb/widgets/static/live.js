@@ -377,7 +377,8 @@ export const LIVE_CSS = `
 .dnbl-reply { min-height: 0; overflow-wrap: anywhere; outline: none; } .dnbl-reply:empty { display: none; }
 .dnbl-ask { display: flex; flex-wrap: wrap; gap: 7px; align-items: center; padding: 6px 0 2px; }
 .dnbl details > summary { cursor: pointer; color: var(--dnb-dim); font-weight: 600; } .dnbl details[open] > summary { margin-bottom: 4px; }
-.dnbl-facts { display: grid; grid-template-columns: max-content 1fr; gap: 2px 14px; margin: 0; } .dnbl-facts dt { color: var(--dnb-dim); } .dnbl-facts dd { margin: 0; overflow-wrap: anywhere; }
+.dnbl .dnbl-facts { display: grid; grid-template-columns: max-content 1fr; gap: 2px 14px; margin: 0; }
+.dnbl .dnbl-facts dt { float: none; width: auto; color: var(--dnb-dim); } .dnbl .dnbl-facts dd { float: none; width: auto; margin: 0; overflow-wrap: anywhere; }
 .dnbl table { border-collapse: collapse; width: 100%; font-size: 12px; } .dnbl th { text-align: left; color: var(--dnb-dim); font-weight: 600; padding: 3px 10px 3px 0; border-bottom: 1px solid var(--dnb-line); white-space: nowrap; }
 .dnbl td { text-align: left; padding: 3px 10px 3px 0; vertical-align: top; overflow-wrap: anywhere; color: var(--dnb-fg); } .dnbl tbody tr { background: none; }
 `;

@@ -28,9 +28,9 @@ export const TIMELINE_CSS = `
 .dnb-tip-line, .dnb-tip-error { display: grid; grid-template-columns: 96px 1fr; gap: 8px; }
 .dnb-details { border-top: 1px solid var(--dnb-line); padding: 8px 12px 10px; max-height: 320px; overflow: auto; background: var(--dnb-bg); }
 .dnb-details-title { display: flex; justify-content: space-between; align-items: center; font-size: 13px; margin-bottom: 4px; }
-.dnb-facts { display: grid; grid-template-columns: minmax(90px, max-content) 1fr; gap: 3px 14px; margin: 0; }
-.dnb-facts dt { color: var(--dnb-dim); font-weight: 400; }
-.dnb-facts dd { margin: 0; min-width: 0; }
+.dnb .dnb-facts { display: grid; grid-template-columns: minmax(90px, max-content) 1fr; gap: 3px 14px; margin: 0; }
+.dnb .dnb-facts dt { float: none; width: auto; color: var(--dnb-dim); font-weight: 400; }
+.dnb .dnb-facts dd { float: none; width: auto; margin: 0; min-width: 0; }
 .dnb-facts pre { margin: 0; padding: 0; border: 0; background: none; color: inherit; font: 12px/1.45 var(--dnb-mono); white-space: pre-wrap; overflow-wrap: anywhere; }
 .dnb-wait { margin-top: 6px; }
 .dnb-table { border-top: 1px solid var(--dnb-line); max-height: 320px; overflow: auto; }
