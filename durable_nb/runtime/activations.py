@@ -146,7 +146,11 @@ def _run_task(run: WorkflowInstance) -> None:
         delivered.sort(key=_sequence)
     run.single_batch = PROCESS_JOBS_AS_SINGLE_BATCH in run.lang_flags
     patched, run.patch_notified = run.patch_notified, False
+    local = run.locals
     if delivered or others or patched:
+        run.activation_index = 0
+        if local is not None:
+            others += local.recorded_jobs(run)
         _activation(run, delivered, others, patched)
     follow_up(run)
 
@@ -164,8 +168,7 @@ def follow_up(run: WorkflowInstance) -> None:
             # Within an activation, what concerns local activities comes last.
             jobs += local.immediate
             local.immediate = []
-            if not jobs and (job := local.next_job(run)) is not None:
-                jobs = [job]
+            jobs += local.recorded_jobs(run) if jobs else local.next_jobs(run)
         if not jobs:
             return
         _activation(run, [], jobs, False)
@@ -173,6 +176,7 @@ def follow_up(run: WorkflowInstance) -> None:
 
 def _activation(run: WorkflowInstance, delivered: list[Delivered], others: list[Job], patched: bool) -> None:
     run.accepted_update = False
+    run.activation_index += 1
     # Rejected updates leave nothing in history, so they may not unblock conditions: a replay could not.
     always = bool(others) or patched or any(job is not messages.deliver_update for _, job, _ in delivered)
     try:

@@ -61,6 +61,7 @@ class WorkflowInstance:
         "_search_payloads",
         "_seed",
         "accepted_update",
+        "activation_index",
         "activity_seq",
         "args",
         "by_event",
@@ -198,6 +199,8 @@ class WorkflowInstance:
         self.task_open = False
         self.task_error: BaseException | None = None
         self.accepted_update = False
+        self.activation_index = 0
+        """Which activation of the task is the next one. A task that only carries on with local activities counts on."""
         self.patch_notified = False
         self.new_lang_flags: frozenset[int] = NO_FLAGS
         self.issued: list[Issued] = []

@@ -1,8 +1,9 @@
 """Local activities: run by the worker as part of the workflow task, recorded as one marker (temporal-semantics 3.3).
 
-Live, a request goes to the host and its outcome comes back through ``WorkflowInstance.resolve_local_activity``. In
-replay the outcome is read from the marker. Either way the result reaches the code one activity at a time, in the
-order of the markers, each in an activation of its own, so that live and replay are alike.
+Live, a request goes to the host and its outcome comes back through ``WorkflowInstance.resolve_local_activity``, and
+reaches the code in an activation of its own. In replay the outcome is read from the marker. The marker says in which
+activation of its workflow task the outcome came, because code can branch on which of two results is there first.
+Histories recorded before Temporal's markers said so are replayed as Temporal replays them: all that is known at once.
 """
 
 from __future__ import annotations
@@ -71,6 +72,8 @@ class LocalMarker(msgspec.Struct):
     complete_time: int
     backoff: int
     original_schedule_time: int
+    activation_index: int | None = None
+    """Which activation of the workflow task it came in, from 0; None where the recorder did not say."""
     result: list[Payload] | None = None
     failure: Failure | None = None
 
@@ -92,22 +95,29 @@ class Locals:
         self.outcomes: list[tuple[int, LocalEnd]] = []
         """What is known of outcomes, in order, and not applied yet: from history, and from the host."""
 
-    def next_job(self, run: WorkflowInstance) -> Job | None:
-        """Apply the next outcome, in the order of markers, or of arrival when live; None when there is none."""
+    def next_jobs(self, run: WorkflowInstance) -> list[Job]:
+        """Apply what is known: the next outcome of the host, or those that the history has for the next activation."""
         while self.outcomes:
             seq, end = self.outcomes.pop(0)
             activity = self.open.get(seq)
             if activity is not None:
-                return resolve, (run, activity, end)
+                return [(resolve, (run, activity, end))]
+        # With nothing else to do, the activation that a marker is kept for would never come.
+        return self.recorded_jobs(run) or self.recorded_jobs(run, all_kept=True)
+
+    def recorded_jobs(self, run: WorkflowInstance, *, all_kept: bool = False) -> list[Job]:
+        """Outcomes from the history, up to the first one that is not scheduled yet or belongs to a later activation."""
+        jobs: list[Job] = []
         while self.markers:
             marker = self.markers[0]
-            activity = self.open.get(marker.seq)
-            if activity is None and marker.seq > run.activity_seq:
-                return None  # Not scheduled yet.
+            kept = marker.activation_index is not None and marker.activation_index > run.activation_index
+            if marker.seq > run.activity_seq or (kept and not all_kept):
+                break
             self.markers.pop(0)
+            activity = self.open.get(marker.seq)
             if activity is not None:  # else cancelled by the code before
-                return resolve_from_marker, (run, activity, marker)
-        return None
+                jobs.append((resolve_from_marker, (run, activity, marker)))
+        return jobs
 
     def pending(self) -> WorkflowTaskPending:
         """What the host must do before the task can be completed."""
@@ -176,7 +186,7 @@ class LocalActivity(Activity):
             failure = self._failure("Local Activity cancelled", canceled(), RetryState.CANCEL_REQUESTED)
             self.closed = True
             locals_of(run).open.pop(self.seq, None)
-            _record(run, self, run.time_us, None, failure, None, self.attempt)
+            _record(run, self, run.time_us, None, failure, None, self.attempt, run.activation_index)
             locals_of(run).immediate.append((self.fail, (failure,)))
 
     def back_off(self, backoff: LocalBackoff) -> None:
@@ -233,22 +243,22 @@ def resolve(run: WorkflowInstance, activity: LocalActivity, end: LocalEnd) -> No
     activity.original_schedule_time = end.original_schedule_time or activity.original_schedule_time
     complete_time = max(activity.started_at, end.complete_time)
     run.time_us = max(run.time_us, complete_time)
-    outcome, attempt = end.outcome, end.attempt
+    outcome, attempt, index = end.outcome, end.attempt, run.activation_index - 1
     if end.backoff:
         backoff = LocalBackoff(attempt + 1, end.backoff, activity.original_schedule_time)
-        _record(run, activity, complete_time, None, outcome.failure, backoff, attempt)
+        _record(run, activity, complete_time, None, outcome.failure, backoff, attempt, index)
         activity.back_off(backoff)
     elif outcome.canceled:
         cause = outcome.failure or canceled(outcome.canceled_details)
         failure = activity._failure("Local Activity cancelled", cause, RetryState.CANCEL_REQUESTED)
-        _record(run, activity, complete_time, None, failure, None, attempt)
+        _record(run, activity, complete_time, None, failure, None, attempt, index)
         activity.fail(failure)
     elif outcome.failure is not None:
         failure = activity._failure("Activity task failed", outcome.failure, end.retry_state)
-        _record(run, activity, complete_time, None, failure, None, attempt)
+        _record(run, activity, complete_time, None, failure, None, attempt, index)
         activity.fail(failure)
     else:
-        _record(run, activity, complete_time, outcome.result or None, None, None, attempt)
+        _record(run, activity, complete_time, outcome.result or None, None, None, attempt, index)
         activity.complete(outcome.result)
 
 
@@ -260,7 +270,8 @@ def resolve_from_marker(run: WorkflowInstance, activity: LocalActivity, marker: 
     backoff = None
     if marker.backoff:
         backoff = LocalBackoff(marker.attempt + 1, marker.backoff, marker.original_schedule_time)
-    _record(run, activity, marker.complete_time, marker.result, marker.failure, backoff, marker.attempt)
+    index = marker.activation_index or 0
+    _record(run, activity, marker.complete_time, marker.result, marker.failure, backoff, marker.attempt, index)
     if backoff is not None:
         activity.back_off(backoff)
     elif marker.failure is not None:
@@ -280,6 +291,7 @@ def _record(
     failure: Failure | None,
     backoff: LocalBackoff | None,
     attempt: int,
+    activation_index: int,
 ) -> None:
     data = {
         "seq": activity.seq,
@@ -289,6 +301,7 @@ def _record(
         "complete_time": _split(complete_time),
         "backoff": None if backoff is None else _split(backoff.duration),
         "original_schedule_time": _split(activity.original_schedule_time or activity.started_at),
+        "activation_index": activation_index,
     }
     details = {"data": [Payload(metadata=_JSON, data=json.dumps(data, separators=(",", ":")).encode())]}
     if result is not None:
@@ -327,6 +340,7 @@ def read_marker(attributes: MarkerRecorded) -> LocalMarker:
             complete_time=_join(data["complete_time"]),
             backoff=_join(data["backoff"]),
             original_schedule_time=_join(data["original_schedule_time"]),
+            activation_index=data.get("activation_index"),
             result=details.get("result"),
             failure=attributes.failure,
         )

@@ -76,12 +76,11 @@ def read_marker(attributes: Attributes) -> tuple[str, bool] | None:
     if payloads:
         data = json.loads(payloads[0].data)
         return str(data["id"]), bool(data.get("deprecated", False))
-    # The form of releases before 2022.
-    old = details.get("patch_id")
-    flag = details.get("deprecated")
-    if not old:
+    # The form of the first releases: plain bytes.
+    old, flag = details.get("patch_id"), details.get("deprecated")
+    if not old or not flag:
         return None
-    return json.loads(old[0].data), bool(flag and json.loads(flag[0].data))
+    return old[0].data.decode(), any(flag[0].data[:1])
 
 
 def is_patch(issued: Issued) -> bool:

@@ -141,6 +141,26 @@ class Locals:
 
 
 @workflow.defn
+class Races:
+    """What it does depends on which local activities are done when it looks."""
+
+    @workflow.run
+    async def run(self) -> int:
+        self.left = [workflow.start_local_activity("echo", "now", start_to_close_timeout=MINUTE)]
+        for attempts in (2, 3):
+            self.left.append(
+                workflow.start_local_activity("flaky", attempts, start_to_close_timeout=MINUTE, retry_policy=SOON)
+            )
+        rounds = []
+        while self.left:
+            await workflow.wait_condition(lambda: any(each.done() for each in self.left))
+            done = [each for each in self.left if each.done()]
+            self.left = [each for each in self.left if not each.done()]
+            rounds.append(workflow.start_activity("echo", len(done), start_to_close_timeout=MINUTE))
+        return sum(await asyncio.gather(*rounds))
+
+
+@workflow.defn
 class Held:
     """A local activity holds the workflow task open; what arrives meanwhile comes after its commands."""
 

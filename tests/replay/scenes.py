@@ -118,6 +118,7 @@ async def cancelled_activities(on: Stage) -> None:
 async def local_activities(on: Stage) -> None:
     seen = await on.finish(await on.start(gallery.Locals, id="locals"))
     assert seen == [1, 2, 3, "ApplicationError:Refused", 2, 2]
+    assert await on.finish(await on.start(gallery.Races, id="races")) == 3
 
 
 async def held_task(on: Stage) -> None:

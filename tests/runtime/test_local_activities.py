@@ -87,8 +87,21 @@ async def several(self: Runs) -> list[Any]:
     return order
 
 
+async def racing(self: Runs) -> Any:
+    """Which of two come first, and which come together, changes what is done next."""
+    left = {n: workflow.start_local_activity("la", n, start_to_close_timeout=SHORT) for n in (1, 2)}
+    rounds = []
+    while left:
+        await workflow.wait_condition(lambda: any(each.done() for each in left.values()))
+        rounds.append([n for n, each in left.items() if each.done()])
+        for n in rounds[-1]:
+            await left.pop(n)
+        await workflow.sleep(len(rounds[-1]))
+    return [*rounds, self.signals]
+
+
 CASES: dict[str, Callable[[Runs], Awaitable[Any]]] = {
-    fn.__name__: fn for fn in (one, with_timer, failing, cancelled, cancelled_and_awaited, several)
+    fn.__name__: fn for fn in (one, with_timer, failing, cancelled, cancelled_and_awaited, several, racing)
 }
 
 
@@ -114,7 +127,8 @@ def test_a_local_activity_is_asked_of_the_host_and_recorded_as_one_marker() -> N
     assert marker.marker_name == "core_local_activity"
     data = json.loads(marker.details["data"][0].data)
     assert list(data) == [
-        "seq", "attempt", "activity_id", "activity_type", "complete_time", "backoff", "original_schedule_time"
+        "seq", "attempt", "activity_id", "activity_type", "complete_time", "backoff", "original_schedule_time",
+        "activation_index",
     ]  # fmt: skip
     assert set(data["complete_time"]) == {"seconds", "nanos"}
     assert data["backoff"] is None
@@ -223,6 +237,55 @@ def test_replay_gives_results_in_the_order_of_the_markers() -> None:
         d.fire(timer)
     d.task()
     assert d.result == ["r3", "r1", "r2"]
+
+
+def race() -> Driver:
+    """Two local activities that ended one after the other within one task."""
+    d, _ = begin("racing")
+    for seq in (2, 1):
+        outcome = d.host.resolve_local_activity(KEY, seq, end(d))
+    d.finish(outcome)
+    return d
+
+
+def markers(d: Driver) -> list[Any]:
+    """Data payload of each marker of a local activity."""
+    return [each.attributes.details["data"][0] for each in d.events if isinstance(each.attributes, a.MarkerRecorded)]
+
+
+def test_replay_gives_results_in_the_activations_in_which_they_came() -> None:
+    d = race()
+    assert d.commands() == ["MarkerRecorded", "TimerStarted", "MarkerRecorded"]
+    assert [json.loads(data.data)["activation_index"] for data in markers(d)] == [1, 2]
+    d.forget()
+    d.fire("1")
+    d.task()
+    d.fire("2")
+    d.task()
+    assert d.result == [[2], [1], 0]
+    assert d.replay().failure is None
+
+
+def test_results_of_markers_that_name_no_activation_come_together_as_in_temporal() -> None:
+    d = race()
+    for data in markers(d):
+        data.data = data.data.replace(b',"activation_index":1', b"").replace(b',"activation_index":2', b"")
+    d.forget()
+    d.fire("1")
+    d.task()
+    assert d.result == [[1, 2], 0]
+
+
+def test_a_result_kept_for_an_activation_that_does_not_come_is_given_all_the_same() -> None:
+    d = race()
+    for data in markers(d):
+        data.data = data.data.replace(b'"activation_index":2', b'"activation_index":7')
+    d.forget()
+    d.fire("1")
+    d.task()
+    d.fire("2")
+    d.task()
+    assert d.result == [[2], [1], 0]
 
 
 def test_a_local_activity_that_this_worker_does_not_serve_is_refused_where_it_is_called() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from durable_nb import workflow
 from durable_nb.model import attributes as a
+from durable_nb.model.payload import Payload
 from tests.runtime.driver import Driver
 
 
@@ -119,6 +120,19 @@ def test_the_first_answer_sticks_even_when_the_run_comes_out_of_replay() -> None
     old.task()
     old.fire()
     assert old.replay(Late).failure is None
+
+
+@pytest.mark.parametrize(("flag", "agrees"), [(b"\x00", False), (b"\x01", True)])
+def test_the_marker_of_the_first_releases_is_read(flag: bytes, agrees: bool) -> None:
+    d = story(Patched)
+    marker: Any = d.of(a.MarkerRecorded).attributes
+    plain = {"encoding": b"binary/plain"}
+    marker.details = {
+        "patch_id": [Payload(metadata=plain, data=b"p")],
+        "deprecated": [Payload(metadata=plain, data=flag)],
+    }
+    assert d.replay(Patched).failure is None
+    assert (d.replay(After).failure is None) is agrees
 
 
 def test_the_upsert_lists_all_patches_so_far_and_is_left_out_when_it_grows_too_long() -> None:
