@@ -2,8 +2,9 @@
 
 Arrow keys move it (Page Up and Page Down by more), two buttons jump from workflow task to workflow task. Where widgets
 do not live it is a table of the history. Replays happen in the kernel, in the thread that the front end's message
-comes on; the engine is not asked again, so a slider also works in a cell that runs after the store is gone. That of an
-open run is given what is recorded meanwhile (``history_following``), on a thread of its own: one replays at a time.
+comes on, beside a busy cell too; the engine is not asked again, so a slider also works in a cell that runs after the
+store is gone. That of an open run is given what is recorded meanwhile (``history_following``), on a thread of its own:
+one replays at a time.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ from durable_nb.model.events import TERMINAL_EVENT_TYPES, Event
 from durable_nb.notebook.blocks import Block, Message
 from durable_nb.notebook.histories import history_blocks
 from durable_nb.notebook.html import hide_stand_in, inside_widget, render_html, stand_in
-from durable_nb.notebook.moments import moment_blocks
+from durable_nb.notebook.moments import moment_blocks, place_text
 from durable_nb.notebook.plain import render_text
 from durable_nb.notebook.text import CellNamer, safe_text
+from durable_nb.widgets.comms import hear_while_busy
+from durable_nb.widgets.event_slider import EventSlider
 
 if TYPE_CHECKING:
     from durable_nb.notebook.live.fallback import Fallback
@@ -46,13 +49,8 @@ class HistorySlider(ipywidgets.VBox):  # type: ignore[misc]
         self._drawn: OrderedDict[int, str] = OrderedDict()
         self._tasks = [e.event_id for e in journey.events if isinstance(e.attributes, WorkflowTaskCompleted)]
         count = len(journey)
-        self.slider = ipywidgets.IntSlider(
-            value=event_id or count,
-            min=1,
-            max=max(count, 1),
-            description="event",
-            continuous_update=False,
-            layout=ipywidgets.Layout(width="60%"),
+        self.slider = EventSlider(
+            max=max(count, 1), value=event_id or count, layout=ipywidgets.Layout(width="60%", margin="0 12px")
         )
         self.back = self._button("◀ task", "the workflow task before")
         self.forth = self._button("task ▶", "the next workflow task")
@@ -108,7 +106,9 @@ class HistorySlider(ipywidgets.VBox):  # type: ignore[misc]
 
     @staticmethod
     def _button(text: str, tooltip: str) -> Any:
-        return ipywidgets.Button(description=text, tooltip=tooltip, layout=ipywidgets.Layout(width="auto"))
+        button = ipywidgets.Button(description=text, tooltip=tooltip, layout=ipywidgets.Layout(width="auto"))
+        hear_while_busy(button)
+        return button
 
     def _jump(self, direction: int) -> None:
         here = self.event_id
@@ -126,6 +126,17 @@ class HistorySlider(ipywidgets.VBox):  # type: ignore[misc]
                 if len(self._drawn) > KEPT:
                     self._drawn.popitem(last=False)
             self.body.value = drawn
+            self.slider.said = self._said(event_id)
+
+    def _said(self, event_id: int) -> str:
+        """The place in a few words: a screen reader does not read all that changed."""
+        moment = self.moment
+        if moment is None:
+            return f"event {event_id} cannot be shown"
+        text = f"event {event_id} {moment.event.event_type.title}"
+        if moment.tasks:
+            text += f", {place_text(moment.tasks[0].frames[-1], self._cell_of)}"
+        return text
 
     def _moment(self, event_id: int) -> Moment | None:
         self._blocks: list[Block]

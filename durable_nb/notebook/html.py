@@ -49,6 +49,7 @@ _CELLS = {
 _TABLE = '<table style="margin-left:0">'
 _LEFT = "text-align:left;vertical-align:top;padding:2px 8px"
 _HEAD = f"{_LEFT};white-space:nowrap"
+_LONG = f"{_LEFT};overflow-wrap:anywhere"
 _BAR = "font-family:var(--jp-code-font-family,var(--vscode-editor-font-family,monospace));white-space:pre"
 
 _LINES = "line-height:1.3;white-space:pre;overflow-x:auto"
@@ -93,7 +94,7 @@ def _render(block: Block) -> str:
         return _title(block)
     if isinstance(block, Fields):
         rows = "".join(
-            f'<tr><th style="{_HEAD}" scope="row">{escape(name)}</th><td style="{_LEFT}">{escape(value)}</td></tr>'
+            f'<tr><th style="{_HEAD}" scope="row">{escape(name)}</th><td style="{_LONG}">{escape(value)}</td></tr>'
             for name, value in block.pairs
         )
         return f"{_TABLE}<tbody>{rows}</tbody></table>" if rows else ""
@@ -138,7 +139,7 @@ def _table(block: Table) -> str:
 
 def _data(text: str) -> str:
     if not isinstance(text, Strip):
-        return f'<td style="{_HEAD if len(text) <= SHORT else _LEFT}">{escape(text)}</td>'
+        return f'<td style="{_HEAD if len(text) <= SHORT else _LONG}">{escape(text)}</td>'
     cells = [(glyph, STYLES[state]) for glyph, state in zip(text, text.states, strict=True)]
     bar = f'<span style="{_BAR}" title="{escape(text.summary)}"><code>{_cells(cells)}</code></span>'
     return f'<td style="{_LEFT}">{bar}</td>'

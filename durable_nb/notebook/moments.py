@@ -95,7 +95,7 @@ def _stack(task: Waiting, cell_of: CellNamer | None) -> list[Block]:
     """The lines at which a task waits, the innermost with the lines around it."""
     lines: list[tuple[str, str]] = []
     for frame in task.frames:
-        lines.append((f"{safe_text(frame.function, 100)} at {_place(frame, cell_of)}", ""))
+        lines.append((f"{safe_text(frame.function, 100)} at {place_text(frame, cell_of)}", ""))
         whole = frame is task.frames[-1]
         for line in frame.source:
             if whole or line.current:
@@ -104,7 +104,8 @@ def _stack(task: Waiting, cell_of: CellNamer | None) -> list[Block]:
     return [Listing(lines, safe_text(task.name, 100))]
 
 
-def _place(frame: Frame, cell_of: CellNamer | None) -> str:
+def place_text(frame: Frame, cell_of: CellNamer | None) -> str:
+    """``cell [2], line 12``."""
     label = (cell_of(frame.file) if cell_of is not None else "") or name_cells(frame.file, cell_of)
     return f"{safe_text(label, 200)}, line {frame.line}"
 
@@ -137,7 +138,7 @@ def _pending_blocks(moment: Moment, cell_of: CellNamer | None) -> list[Table]:
         [safe_text(each.workflow_type, 80), safe_text(each.workflow_id, 80), "running" if each.run_id else "starting"]
         for each in moment.children[:most]
     ]
-    conditions = [[_condition(each), _place(each, cell_of)] for each in moment.conditions]
+    conditions = [[_condition(each), place_text(each, cell_of)] for each in moment.conditions]
     signals = [[safe_text(name, 80), str(count)] for name, count in moment.buffered_signals.items()]
     return [
         _table("pending activities", ["activity", "id", "input"], activities, len(moment.activities)),

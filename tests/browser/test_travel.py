@@ -58,11 +58,14 @@ def test_a_slider_walks_through_a_history_by_keyboard_and_mouse(
     expect(area).to_contain_text(re.compile(r"event \d+ WorkflowExecutionCompleted"))
     # The table for those without widgets is there and hidden.
     expect(area.get_by_text("WorkflowExecutionStarted", exact=True)).to_be_hidden()
-    handle = area.locator("[role=slider], .noUi-handle").first
+    handle = area.get_by_role("slider", name="event")
     handle.focus()
     for _ in range(40):
         notebook.page.keyboard.press("ArrowLeft")
     expect(area).to_contain_text("event 1 WorkflowExecutionStarted")
+    expect(handle).to_have_attribute("aria-valuetext", re.compile(r"event 1 of \d+"))
+    # The first activity is asked for in the task that takes event 1 in.
+    expect(area.get_by_role("status")).to_have_text("event 1 WorkflowExecutionStarted, cell [2], line 18")
     notebook.page.keyboard.press("ArrowRight")
     notebook.page.keyboard.press("ArrowRight")
     expect(area).to_contain_text("event 3 WorkflowTaskStarted")
@@ -73,6 +76,22 @@ def test_a_slider_walks_through_a_history_by_keyboard_and_mouse(
     expect(area).to_contain_text("local variables of Basket.run")
     assert notebook.page.evaluate("() => window.hacked") is None
     assert notebook.complaints == []
+
+
+def test_a_slider_moves_beside_a_busy_cell(open_notebook: Callable[..., Any], folder: Path) -> None:
+    busy = "import os\nwhile not os.path.exists('free'):\n    sum(range(20_000))"
+    notebook = open_notebook(["%load_ext durable_nb", DEFINE, RUN, "slider = %workflow at basket-1\nslider", busy])
+    for index in range(4):
+        notebook.run(index)
+    notebook.begin(4)
+    area = notebook.output_area(3)
+    area.get_by_role("slider", name="event").focus()
+    notebook.page.keyboard.press("Home")
+    expect(area).to_contain_text("event 1 WorkflowExecutionStarted")
+    area.get_by_role("button", name="task ▶").click()
+    expect(area).to_contain_text("event 4 WorkflowTaskCompleted")
+    expect(notebook.cell(4).locator(".jp-InputPrompt")).to_have_text("[*]:")
+    (folder / "free").touch()
 
 
 def test_a_saved_slider_is_a_readable_history_where_there_is_no_kernel(

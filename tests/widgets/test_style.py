@@ -27,7 +27,7 @@ def literal_colors(css: str) -> list[str]:
 
 
 def test_all_style_sheets_are_found() -> None:
-    assert {name.split("-")[0] for name in SHEETS} == {"live.js", "runs", "theme.js", "timeline"}
+    assert {name.split("-")[0] for name in SHEETS} == {"event", "live.js", "runs", "theme.js", "timeline"}
 
 
 @pytest.mark.parametrize("css", SHEETS.values(), ids=SHEETS)
