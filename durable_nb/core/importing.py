@@ -77,6 +77,7 @@ def import_run(
     # A copy that is over does nothing to other runs, whatever the original still had to do.
     write.put_transfers, write.delete_transfers, write.delete_activities, write.put_activities = [], [], [], []
     write.had_workflow_task = False
+    write.imported = True
     if state.is_open:
         write.put_activities = [_owned(activity, owner) for activity in there.activities]
         write.put_transfers = [_owned(transfer, owner) for transfer in there.transfers]

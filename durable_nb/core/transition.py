@@ -86,6 +86,7 @@ class Transition:
         "delete_activities",
         "delete_transfers",
         "events",
+        "expected_latest",
         "expected_version",
         "first_event_id",
         "listed",
@@ -106,6 +107,8 @@ class Transition:
         self.now = now if now > state.last_event_time else state.last_event_time
         self.context = context
         self.expected_version = state.version
+        self.expected_latest: int | None = None
+        """That of ``RunWrite``."""
         self.first_event_id = state.next_event_id
         self.events: list[Event] = []
         self.put_activities: dict[int, ActivityState] = {}
@@ -300,6 +303,7 @@ class Transition:
             ]
         if self.delete_transfers:
             write.delete_transfers = self.delete_transfers
+        write.expected_latest = self.expected_latest
         return write
 
     def _drop_broken_promises(self) -> None:

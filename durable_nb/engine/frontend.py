@@ -29,7 +29,7 @@ from durable_nb.engine.inputs import (
 )
 from durable_nb.engine.reading import read_history
 from durable_nb.engine.slot import RunSlot
-from durable_nb.engine.starting import insert, reuse_refusal
+from durable_nb.engine.starting import LIMITED, expected_latest, forbids_reuse, insert
 from durable_nb.exceptions import WorkflowAlreadyStartedError
 from durable_nb.model import requests as ask
 from durable_nb.model.enums import WorkflowExecutionStatus, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -99,14 +99,18 @@ class Frontend(Archive):
         name = (request.namespace, request.workflow_id)
         while True:
             known = engine.slots.find(*name)
-            forbids = await reuse_refusal(engine, *name, reuse_policy) if known is None else None
-            if forbids is not None and forbids.status != WorkflowExecutionStatus.RUNNING:
-                raise WorkflowAlreadyStartedError(forbids.workflow_id, forbids.workflow_type, run_id=forbids.run_id)
+            latest: RunRow | None = None
+            if known is None and reuse_policy in LIMITED:
+                latest = await engine.read(engine.store.find_run, *name)
+            forbidden = latest is not None and forbids_reuse(reuse_policy, latest)
+            if forbidden and latest is not None and latest.status != WorkflowExecutionStatus.RUNNING:
+                raise WorkflowAlreadyStartedError(latest.workflow_id, latest.workflow_type, run_id=latest.run_id)
             # Beside an open run that forbids it none is inserted in the hope of a refusal: it may close before that.
-            if known is None and forbids is None:
+            if known is None and not forbidden:
                 key = engine.ids.new_run_key()
                 run_id = engine.ids.new_run_id()
                 tx = start(engine.context(request.namespace), request, key, run_id, engine.clock.now())
+                tx.expected_latest = expected_latest(reuse_policy, latest)
                 conflict = await insert(engine, tx, inputs)
                 if conflict is None:
                     return ask.StartedWorkflow(run_id, run_id, True)

@@ -26,27 +26,26 @@ class Inserted(Input):
 
 
 async def insert(engine: Engine, tx: Transition, inputs: Sequence[Input] = ()) -> Conflict | None:
-    """Store a new run and begin to work on it; the conflict when its workflow ID is taken."""
+    """Store a new run and begin to work on it; the conflict when its workflow ID is taken, or not as it was seen."""
     future: asyncio.Future[Any] = engine.loop.create_future()
     engine.open_run(tx, [Inserted(future), *inputs])
     conflict: Conflict | None = await future
     return conflict
 
 
-async def reuse_refusal(
-    engine: Engine, namespace: str, workflow_id: str, policy: WorkflowIDReusePolicy
-) -> RunRow | None:
-    """The run that forbids to use the workflow ID again; None when it may be used."""
-    if policy is WorkflowIDReusePolicy.ALLOW_DUPLICATE:
+LIMITED = (WorkflowIDReusePolicy.REJECT_DUPLICATE, WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY)
+"""Policies under which the latest run decides whether its workflow ID may be used again."""
+
+
+def forbids_reuse(policy: WorkflowIDReusePolicy, latest: RunRow) -> bool:
+    """Whether a workflow ID with that latest run may not be used again."""
+    if policy is WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY:
+        return latest.status in (WorkflowExecutionStatus.COMPLETED, WorkflowExecutionStatus.RUNNING)
+    return policy is WorkflowIDReusePolicy.REJECT_DUPLICATE
+
+
+def expected_latest(policy: WorkflowIDReusePolicy, latest: RunRow | None) -> int | None:
+    """What a start that was allowed in view of the latest run has to find unchanged (``RunWrite.expected_latest``)."""
+    if policy not in LIMITED:
         return None
-    row: RunRow | None = await engine.read(engine.store.find_run, namespace, workflow_id)
-    if row is None:
-        return None
-    if policy is WorkflowIDReusePolicy.REJECT_DUPLICATE:
-        return row
-    if policy is WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY and row.status in (
-        WorkflowExecutionStatus.COMPLETED,
-        WorkflowExecutionStatus.RUNNING,
-    ):
-        return row
-    return None
+    return latest.run_key if latest is not None else 0

@@ -19,7 +19,7 @@ from durable_nb.core.start import start_child
 from durable_nb.core.state import JOIN_CHILD, ChildState, ExecutionState
 from durable_nb.engine.inputs import CancelRequest, Describe, Signal, Terminate
 from durable_nb.engine.slot import RunSlot
-from durable_nb.engine.starting import insert, reuse_refusal
+from durable_nb.engine.starting import LIMITED, expected_latest, forbids_reuse, insert
 from durable_nb.engine.transfer_inputs import ChildClosed, ChildStarted, ExternalDelivered, TransferDone
 from durable_nb.errors import StoreError
 from durable_nb.model.attributes import (
@@ -29,6 +29,7 @@ from durable_nb.model.attributes import (
 )
 from durable_nb.model.enums import ParentClosePolicy, WorkflowExecutionStatus, WorkflowIDReusePolicy
 from durable_nb.model.failure import WorkflowExecution
+from durable_nb.model.records import RunRow
 from durable_nb.model.requests import SignalInput
 from durable_nb.service import RPCError, RPCStatusCode
 
@@ -102,11 +103,12 @@ async def _start_or_find(
     asked = child.attributes
     policy = asked.workflow_id_reuse_policy or WorkflowIDReusePolicy.ALLOW_DUPLICATE
     while True:
-        if resumed or policy is not WorkflowIDReusePolicy.ALLOW_DUPLICATE:
-            row = await engine.read(engine.store.find_run, namespace, asked.workflow_id)
-            if row is not None and _is_child(row, parent, asked, child.initiated_event_id):
-                return WorkflowExecution(row.workflow_id, row.first_execution_run_id)
-            if await reuse_refusal(engine, namespace, asked.workflow_id, policy) is not None:
+        latest: RunRow | None = None
+        if resumed or policy in LIMITED:
+            latest = await engine.read(engine.store.find_run, namespace, asked.workflow_id)
+            if latest is not None and _is_child(latest, parent, asked, child.initiated_event_id):
+                return WorkflowExecution(latest.workflow_id, latest.first_execution_run_id)
+            if latest is not None and forbids_reuse(policy, latest):
                 return None
         if (namespace, asked.workflow_id) not in engine.slots.open_runs:
             tx = start_child(
@@ -117,6 +119,7 @@ async def _start_or_find(
                 engine.ids.new_run_id(),
                 engine.clock.now(),
             )
+            tx.expected_latest = expected_latest(policy, latest)
             if await insert(engine, tx) is None:
                 return WorkflowExecution(asked.workflow_id, tx.state.run_id)
         row = await engine.read(engine.store.find_run, namespace, asked.workflow_id)

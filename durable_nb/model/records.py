@@ -131,6 +131,10 @@ class RunWrite(msgspec.Struct, gc=False):
     """Whether a workflow-task row may exist before this write."""
     put_transfers: list[TransferRow] = []
     delete_transfers: list[int] = []
+    expected_latest: int | None = None
+    """Of an insert: key of the run that must be the latest of its workflow ID, 0 for none; None: any may be."""
+    imported: bool = False
+    """Of an insert: the run comes from another store; if it is closed, another of its workflow ID may be open here."""
 
 
 class Unit(msgspec.Struct, gc=False):
@@ -141,7 +145,7 @@ class Unit(msgspec.Struct, gc=False):
 
 class Conflict(msgspec.Struct, gc=False):
     """Why a unit was not written: ``version`` (somebody was faster, or the run is gone) or ``workflow_id`` (a new
-    run was to be inserted but an open run has that ID, ``run_key``).
+    run was to be inserted, but ``run_key`` is open under that ID, or is its latest run and not the expected one).
     """
 
     kind: str

@@ -1,8 +1,8 @@
 """Which units of a commit lose, decided in the order of the units as if each were committed alone.
 
-The rules of ``protocol`` in one place, for every store: a store answers four questions about what is stored, this
+The rules of ``protocol`` in one place, for every store: a store answers five questions about what is stored, this
 module adds what earlier units of the same commit would have changed. The SQLite store comes here only after a commit
-was refused; the common case is settled by the database itself.
+was refused, or for starts that its indexes do not guard; the common case is settled by the database itself.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ class Stored(Protocol):
 
     def open_run_of(self, namespace: str, workflow_id: str) -> int:
         """Key of the open run with that workflow ID, 0 when there is none."""
+
+    def latest_run_of(self, namespace: str, workflow_id: str) -> tuple[int, int]:
+        """Start time and key of the latest run with that workflow ID, zeros when there is none."""
 
     def has_run_id(self, run_id: str) -> bool: ...
 
@@ -55,6 +58,8 @@ class _Contest:
         self._run_ids: set[str] = set()
         self._open: dict[tuple[str, str], int] = {}
         """Open run (0: none) of the workflow IDs that accepted units touched."""
+        self._latest: dict[tuple[str, str], tuple[int, int]] = {}
+        """Latest of the runs that accepted units insert."""
 
     def judge(self, writes: list[RunWrite]) -> Conflict | None:
         seen: set[int] = set()
@@ -67,16 +72,21 @@ class _Contest:
         opened: dict[tuple[str, str], int] = {}
         for write in writes:
             run = write.run
-            if run.status != _RUNNING:
+            is_open = run.status == _RUNNING
+            if not is_open and (write.expected_version or write.imported):
                 continue
             address = (run.namespace, run.workflow_id)
             holder = self._holder(address)
             if holder in closing:
                 holder = 0
-            holder = opened.get(address, holder)
+            if is_open:
+                holder = opened.setdefault(address, holder or run.run_key)
             if holder not in (0, run.run_key):
                 return Conflict("workflow_id", holder)
-            opened[address] = run.run_key
+            if write.expected_latest is not None:
+                latest = max(self._stored.latest_run_of(*address), self._latest.get(address, (0, 0)))[1]
+                if latest != write.expected_latest:
+                    return Conflict("workflow_id", latest)
         return None
 
     def _is_stale(self, write: RunWrite) -> bool:
@@ -97,6 +107,7 @@ class _Contest:
             address = (run.namespace, run.workflow_id)
             if write.expected_version == 0:
                 self._run_ids.add(run.run_id)
+                self._latest[address] = max(self._latest.get(address, (0, 0)), (run.start_time, run.run_key))
             if run.status == _RUNNING:
                 self._open[address] = run.run_key
             elif self._holder(address) == run.run_key:

@@ -141,6 +141,12 @@ class MemoryStore(Tables):
     def open_run_of(self, namespace: str, workflow_id: str) -> int:
         return self._open.get((namespace, workflow_id), 0)
 
+    def latest_run_of(self, namespace: str, workflow_id: str) -> tuple[int, int]:
+        rows = (run.row for run in self._runs.values())
+        return max(
+            (_age(row) for row in rows if (row.namespace, row.workflow_id) == (namespace, workflow_id)), default=(0, 0)
+        )
+
     def has_run_id(self, run_id: str) -> bool:
         return run_id in self._run_ids
 

@@ -1,11 +1,17 @@
 """Every question the engine may ask of a database, in the words of the domain.
 
-A store keeps rows and enforces three rules; it takes no decision:
+A store keeps rows and enforces four rules; it takes no decision:
 
 1. *Compare and set.* A run is written only if its version is the one the writer saw (``RunWrite.expected_version``).
 2. *All or nothing.* All writes of one ``Unit`` commit together or not at all. Units of one ``commit`` call share one
    transaction, but a unit that lost its race leaves the others untouched.
-3. *One open run per workflow ID*, and event ids of a run are unique.
+3. *One open run per workflow ID*, and event ids of a run are unique. A run that was started and has closed within one
+   write is refused like one that stays open; only an imported one is not.
+4. *Compare and start.* A run whose writer names the latest run of its workflow ID (``RunWrite.expected_latest``) is
+   inserted only if no other is the latest by then. The order is that of ``find_run``: start time, then run key.
+
+A database whose transactions see what others commit meanwhile has to insert a run as open, then look at the others of
+its workflow ID: from then on the index of open runs keeps all of them out.
 
 Units of one ``commit`` are judged in their order, as if each came alone; only one of them may write a given run. What
 names a run (IDs, type, start time, parent, root) is set when it is inserted and never changed by later writes.

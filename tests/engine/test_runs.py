@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from durable_nb.engine.starting import reuse_refusal
 from durable_nb.exceptions import WorkflowAlreadyStartedError
 from durable_nb.model import requests as ask
 from durable_nb.model.attributes import WorkflowExecutionCompleted, WorkflowExecutionContinuedAsNew
@@ -97,8 +96,11 @@ async def test_an_id_stays_forbidden_when_its_run_closes_while_a_start_is_decide
     d.handle.register_worker(ScriptedWorker({"W": until_signal()}))
     first = await d.start("W")
 
+    read = d.handle.engine.read
+
     async def closed_meanwhile(*args):
-        row = await reuse_refusal(*args)
+        monkeypatch.setattr(d.handle.engine, "read", read)
+        row = await read(*args)
         if row.status == WorkflowExecutionStatus.RUNNING:
             await d.frontend.signal_workflow(ask.SignalWorkflow(d.target(), ask.SignalInput("stop")))
             await d.close_event()
@@ -106,7 +108,7 @@ async def test_an_id_stays_forbidden_when_its_run_closes_while_a_start_is_decide
 
     # As where the run was begun by another process.
     monkeypatch.setattr(type(d.handle.engine.slots), "find", lambda *_: None)
-    monkeypatch.setattr("durable_nb.engine.frontend.reuse_refusal", closed_meanwhile)
+    monkeypatch.setattr(d.handle.engine, "read", closed_meanwhile)
     with pytest.raises(WorkflowAlreadyStartedError) as refused:
         await d.start(
             "W",

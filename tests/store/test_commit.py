@@ -1,4 +1,4 @@
-"""Conformance of every store: compare and set, all or nothing, one open run per workflow ID."""
+"""Conformance of every store: compare and set, all or nothing, one open run per workflow ID, compare and start."""
 
 from __future__ import annotations
 
@@ -221,6 +221,48 @@ def test_a_successor_is_refused_when_its_predecessor_lost(store: Store) -> None:
     answers = store.commit([unit(update(first, status=CONTINUED), insert(run_row(2, "loop")))])
     assert answers == [Conflict("version", 1)]
     assert store.load_run(2) is None
+
+
+def test_a_run_that_closed_within_its_first_write_needs_a_free_workflow_id_too(store: Store) -> None:
+    store.commit([unit(insert(run_row(1, "order")))])
+    closed = run_row(2, "order", status=COMPLETED)
+    assert store.commit([unit(insert(closed))]) == [Conflict("workflow_id", 1)]
+    assert store.commit([unit(insert(closed, imported=True))]) == [None]
+    ended = unit(update(run_row(1, "order"), status=COMPLETED))
+    assert store.commit([ended, unit(insert(run_row(3, "order", status=COMPLETED)))]) == [None, None]
+
+
+@pytest.mark.parametrize("successor_first", [True, False])
+def test_a_new_run_may_close_and_its_successor_open_in_one_unit(store: Store, successor_first: bool) -> None:
+    writes = [insert(run_row(1, "loop", status=CONTINUED), expected_latest=0), insert(run_row(2, "loop"))]
+    assert store.commit([unit(*(reversed(writes) if successor_first else writes))]) == [None]
+    assert store.find_run("default", "loop").run_key == 2
+
+
+def test_a_start_is_refused_unless_the_latest_run_is_the_expected_one(store: Store) -> None:
+    def start(run_key: int, expected: int, **fields: int) -> list[Conflict | None]:
+        run = run_row(run_key, "order", status=COMPLETED, **fields)
+        return store.commit([unit(insert(run, expected_latest=expected))])
+
+    assert start(1, 5) == [Conflict("workflow_id", 0)]
+    assert start(2, 0) == [None]
+    assert start(3, 0) == [Conflict("workflow_id", 2)]
+    assert start(3, 2, start_time=5) == [None]
+    assert start(4, 3) == [Conflict("workflow_id", 2)], "run 3 is the older one, as it began before run 2"
+    assert store.commit([unit(insert(run_row(5, "order", namespace="other"), expected_latest=0))]) == [None]
+    assert store.commit([unit(insert(run_row(6, "order"), expected_latest=2))]) == [None]
+    assert start(7, 6) == [Conflict("workflow_id", 6)], "it is open"
+    assert store.commit([unit(insert(run_row(8, "fresh"), expected_latest=1))]) == [Conflict("workflow_id", 0)]
+
+
+def test_a_start_that_expects_a_latest_run_is_judged_after_the_units_before_it(store: Store) -> None:
+    first = unit(insert(run_row(1, "order", status=COMPLETED)))
+    guarded = unit(insert(run_row(2, "order", status=COMPLETED), expected_latest=0))
+    last = unit(insert(run_row(3, "order", status=COMPLETED)))
+    assert store.commit([first, guarded, last]) == [None, Conflict("workflow_id", 1), None]
+    guarded = unit(insert(run_row(4, "order"), expected_latest=3))
+    late = unit(insert(run_row(5, "order", status=COMPLETED), imported=True))
+    assert store.commit([guarded, late]) == [None, None]
 
 
 def test_a_run_key_or_run_id_in_use_is_refused(store: Store) -> None:

@@ -78,6 +78,9 @@ class StoresAgree(RuleBasedStateMachine):
         assert memory == sqlite, (method, arguments)
         return memory
 
+    def latest(self, workflow_id: str) -> RunRow | None:
+        return self.stores[0].find_run("default", workflow_id)
+
     def make_write(self, data: st.DataObject) -> RunWrite:
         key = data.draw(KEYS)
         stored = self.stores[0].load_run(key)
@@ -90,12 +93,13 @@ class StoresAgree(RuleBasedStateMachine):
         if stored is None or data.draw(st.sampled_from([False] * 5 + [True])):
             self.serial += 1
             run = run_row(key, data.draw(st.sampled_from("ab")), run_id=f"r{self.serial}", **changed)
-            return RunWrite(run, 0, **fields)
-        seen: RunRow = stored.run
-        seen.version -= data.draw(st.sampled_from([0] * 5 + [1]))
+            seen = data.draw(st.none() | st.sampled_from([0, getattr(self.latest(run.workflow_id), "run_key", 0)]))
+            return RunWrite(run, 0, expected_latest=seen, imported=data.draw(st.booleans()), **fields)
+        held: RunRow = stored.run
+        held.version -= data.draw(st.sampled_from([0] * 5 + [1]))
         if not fields["listed_changed"]:
             changed = {"transient": changed["transient"]}
-        return update(seen, **changed, **fields)
+        return update(held, **changed, **fields)
 
     @rule(data=st.data(), sizes=st.lists(st.integers(1, 2), min_size=1, max_size=4))
     def commit(self, data: st.DataObject, sizes: list[int]) -> None:

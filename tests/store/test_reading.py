@@ -100,7 +100,7 @@ def test_runs_are_listed_newest_first_and_filtered(store: Store) -> None:
         run_row(4, "a", start_time=5, status=7),
         run_row(5, "a", namespace="other"),
     ]
-    store.commit([unit(insert(row)) for row in rows])
+    store.commit([unit(insert(row, imported=True)) for row in rows])
     assert keys(store) == [1, 3, 2, 4]
     assert keys(store, limit=2) == [1, 3]
     assert keys(store, workflow_id="a") == [1, 4]

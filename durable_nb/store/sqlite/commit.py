@@ -5,7 +5,8 @@ How it works
 The common case asks nothing first. ``UPDATE runs … FROM (VALUES …) WHERE version = expected`` tells by the number of
 rows it changed whether every unit won its race, and the unique indexes refuse a second open run; then events,
 activities and the rest follow, one statement per table. Only when something was refused is the transaction rolled back
-and run again with a look at each unit (``conflicts.settle``). Existing runs are written before new ones, so that a run
+and run again with a look at each unit (``conflicts.settle``), which comes first where the indexes do not guard a start.
+Existing runs are written before new ones, so that a run
 may close and its successor open in one commit.
 
 What was measured (two slow cores, SQLite 3.40, Python 3.11; per commit of 64 units of one run update, six events, one
@@ -57,6 +58,14 @@ class _Stored:
         ).fetchone()
         return row[0] if row else 0
 
+    def latest_run_of(self, namespace: str, workflow_id: str) -> tuple[int, int]:
+        row = self._cursor.execute(
+            "SELECT start_time, run_key FROM runs WHERE namespace = ? AND workflow_id = ? "
+            "ORDER BY start_time DESC, run_key DESC LIMIT 1",
+            (namespace, workflow_id),
+        ).fetchone()
+        return row or (0, 0)
+
     def has_run_id(self, run_id: str) -> bool:
         return bool(self._cursor.execute("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)).fetchone())
 
@@ -77,9 +86,9 @@ class CommitPath:
             return []
         # Made before the lock is taken: this is most of the Python work of a commit.
         rows = CommitRows(units, self._blob_limit)
-        if not rows.collides and self._write_all(rows):
+        if not rows.needs_look and self._write_all(rows):
             return [None] * len(units)
-        return self._write_winners(units)
+        return self._write_winners(units, rows)
 
     def _write_all(self, rows: CommitRows) -> bool:
         """Write everything or nothing; False when a unit was refused."""
@@ -106,11 +115,13 @@ class CommitPath:
             database.roll_back()
         return False
 
-    def _write_winners(self, units: Sequence[Unit]) -> list[Conflict | None]:
+    def _write_winners(self, units: Sequence[Unit], rows: CommitRows) -> list[Conflict | None]:
         """Find the losers under the write lock, and write the others."""
         with self._database.writing() as cursor:
             answers = settle(units, _Stored(cursor))
             winners = [unit for unit, answer in zip(units, answers, strict=True) if answer is None]
-            if not CommitRows(winners, self._blob_limit).write(cursor):
+            if len(winners) < len(units):
+                rows = CommitRows(winners, self._blob_limit)
+            if not rows.write(cursor):
                 raise AssertionError("a unit was accepted although its run has another version")
         return answers

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from durable_nb.model.enums import WorkflowExecutionStatus
 from durable_nb.model.records import RunRow, RunWrite, Unit
 from durable_nb.store import blobs
 from durable_nb.store.sqlite.batches import BatchStatement
@@ -52,6 +53,7 @@ _WIDE = (
 
 RUN_FIELDS = [field.name for field in msgspec.structs.fields(RunRow)]
 """Columns of ``runs``, in the order of ``RunRow``."""
+_RUNNING = int(WorkflowExecutionStatus.RUNNING)
 _STATUS, _MEMO, _SEARCH_ATTRIBUTES = map(RUN_FIELDS.index, ("status", "memo", "search_attributes"))
 
 UPDATE_NARROW = _update_runs(_NARROW)
@@ -90,13 +92,15 @@ def _text(document: bytes | None) -> str | None:
 class CommitRows:
     """Parameters of all statements of a commit, in the order in which the statements run."""
 
-    __slots__ = ("_blob_limit", "collides", "inserts", "narrow", "others", "wide")
+    __slots__ = ("_blob_limit", "inserts", "narrow", "needs_look", "others", "wide")
 
     def __init__(self, units: Sequence[Unit], blob_limit: int) -> None:
         self._blob_limit = blob_limit
         keys = [write.run.run_key for unit in units for write in unit.writes]
-        self.collides = len(set(keys)) < len(keys)
-        """Whether a run is written twice. Its rows must not be mixed: deletes run before inserts."""
+        self.needs_look = len(set(keys)) < len(keys)
+        """Whether the statements alone do not keep the store's rules: a run is written twice, whose rows must not be
+        mixed (deletes run before inserts), or one is started under rules that no index knows.
+        """
         self.narrow: list[Any] = []
         self.wide: list[Any] = []
         self.inserts: list[Any] = []
@@ -131,6 +135,8 @@ class CommitRows:
             row[_STATUS] = int(run.status)
             row[_MEMO], row[_SEARCH_ATTRIBUTES] = _text(run.memo), _text(run.search_attributes)
             self.inserts += row
+            if write.expected_latest is not None or (run.status != _RUNNING and not write.imported):
+                self.needs_look = True
             return
         narrow = (run.run_key, expected, run.version, run.next_event_id, run.history_size, run.transient)
         if not write.listed_changed:
