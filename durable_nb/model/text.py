@@ -140,14 +140,16 @@ def root_failure(failure: Failure) -> Failure:
 
 
 def failure_text(failure: Failure, limit: int = MESSAGE_LIMIT) -> str:
-    """The whole chain of causes, outermost first, each message with its own lines."""
+    """The chain of causes, outermost first, each message with its own lines; what repeats is only named."""
     lines: list[str] = []
+    said = ""
     for depth, link in enumerate(failure.chain()):
         if depth == 12:
             break
         indent = "  " * depth
         kind, message = failure_kind(link), safe_text(link.message.strip(), limit, keep_lines=True)
-        text = f"{kind}: {message}" if message else kind
+        text = f"{kind}: {message}" if message and message not in said else kind
+        said = message
         lines.append(indent + ("caused by " if depth else "") + text.replace("\n", "\n  " + indent))
     return "\n".join(lines)
 
@@ -162,7 +164,7 @@ _OWN_CODE = re.compile(r"[/\\]durable_nb[/\\](runtime|worker|engine|client|activ
 
 
 def stack_tail(stack: str, cell_of: CellNamer | None = None, frames: int = 3) -> str:
-    """The last frames of a traceback that are the user's, made safe, with cells by their name."""
+    """The last frames of a traceback that are the user's, made safe, with cells by their name; "" where none is."""
     found: list[tuple[str, list[str]]] = []
     for line in stack.splitlines():
         match = _STACK_FILE.match(line)
@@ -172,7 +174,7 @@ def stack_tail(stack: str, cell_of: CellNamer | None = None, frames: int = 3) ->
             )
         elif found and line.strip():
             found[-1][1].append(line)
-    users = [lines for file, lines in found if not _OWN_CODE.search(file)] or [lines for _, lines in found]
+    users = [lines for file, lines in found if not _OWN_CODE.search(file)]
     return "\n".join(safe_text(line, 200) for lines in users[-frames:] for line in lines[:8])
 
 

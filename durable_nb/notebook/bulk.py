@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from durable_nb.notebook.blocks import Block, Message, Table, Title
+from durable_nb.notebook.counting import plural
 from durable_nb.notebook.html import render_html
 from durable_nb.notebook.plain import render_text
 from durable_nb.notebook.text import safe_text
@@ -28,7 +29,7 @@ def plan_blocks(plan: BulkPlan) -> list[Block]:
     else:
         state = f"{len(plan.ready):,} of {len(plan):,} can be done"
     tone = "warn" if refused else "good"
-    blocks: list[Block] = [Title(f"{plan.verb} {len(plan):,} runs", "", state, tone)]
+    blocks: list[Block] = [Title(f"{plan.verb} {plural(len(plan), 'run')}", "", state, tone)]
     if not plan.rows:
         return [*blocks, Message("no run was given")]
     good = plan.done if plan.has_run else plan.ready

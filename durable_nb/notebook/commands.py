@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import json
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -28,7 +30,7 @@ class _Parser(argparse.ArgumentParser):
     """argparse without its habit of ending the process."""
 
     def error(self, message: str) -> NoReturn:
-        raise NotebookError(message, where=f"%{self.prog}", fix=f"%{self.prog} --help shows what it takes")
+        raise NotebookError(message, where=self.prog, fix=f"{self.prog} --help shows what it takes")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         raise HelpShown(message or "")
@@ -41,7 +43,7 @@ def make_parser(command: Subcommand) -> argparse.ArgumentParser:
     """The parser of what follows a command."""
     examples = "".join(f"\n  {line}" for line in command.examples)
     parser = _Parser(
-        prog=f"workflow {command.name}",
+        prog=f"%workflow {command.name}",
         description=command.summary,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=f"examples:{examples}" if examples else None,
@@ -55,7 +57,7 @@ def overview() -> str:
     width = max(map(len, subcommands()))
     lines = [f"  {command.name.ljust(width)}  {command.summary}" for command in subcommands().values()]
     return (
-        "usage: workflow COMMAND …\n\n"
+        "usage: %workflow COMMAND …\n\n"
         "Start, watch and steer workflows. Values are JSON; {name} is a Python variable.\n\n"
         + "\n".join(lines)
         + "\n\n%workflow COMMAND --help tells about one command.\n"
@@ -89,7 +91,7 @@ def parse_line(line: str, variables: Mapping[str, Any]) -> tuple[Subcommand, arg
             action.type = _reading(words, action.type)
     options, extra = parser.parse_known_args(words.marked)
     if extra:
-        _refuse(command, extra[0])
+        _refuse(command, words.text(extra[0]))
     for option, value in vars(options).items():
         setattr(options, option, _decoded(words, option, value))
     options.inputs = getattr(options, "input", [])
@@ -135,11 +137,19 @@ def _decoded_item(words: Words, name: str, item: Any) -> Any:
 def _refuse(command: Subcommand, word: str) -> NoReturn:
     known = [option for action in make_parser(command)._actions for option in action.option_strings]
     guess = did_you_mean(word.partition("=")[0], known) if word.startswith("-") else ""
-    raise NotebookError(
-        f"unrecognized arguments: {word}{guess}",
-        where=f"%workflow {command.name}",
-        fix=f"%workflow {command.name} --help shows what it takes",
-    )
+    fix = f"%workflow {command.name} --help shows what it takes"
+    if "--input" in known and not word.startswith("-"):
+        fix = f"values are given by --input: --input {_as_json(word)}"
+    raise NotebookError(f"unrecognized arguments: {word}{guess}", where=f"%workflow {command.name}", fix=fix)
+
+
+def _as_json(word: str) -> str:
+    """A word as it must stand on a line to be taken for a JSON value."""
+    try:
+        json.loads(word)
+    except ValueError:
+        word = json.dumps(word, ensure_ascii=False)
+    return shlex.quote(word)
 
 
 def completions(line: str, session: NotebookSession) -> list[str]:

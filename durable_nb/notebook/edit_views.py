@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from durable_nb.errors import DurableError
 from durable_nb.model.records import RunRow
 from durable_nb.notebook.blocks import Block, Listing, Message, Table
 from durable_nb.notebook.counting import plural, verb
@@ -115,7 +117,31 @@ def reason(tried: Tried, cell_of: CellNamer | None = None) -> str:
         if not error.recorded:
             return f"after event {error.event_id} no further command was recorded, new code {actual}{where}"
         return f"event {error.event_id} recorded {recorded}, new code {actual}{where}"
-    return safe_text(f"the new code raises {type(error).__name__}: {error}", 300)
+    raised = _raised_at(error, cell_of)
+    fix = safe_text(error.fix, 200) if isinstance(error, DurableError) else ""
+    said = safe_text(f"the new code raises {_said(error)}", 300)
+    return said + (f", {raised}" if raised else "") + (f"; {fix}" if fix else "")
+
+
+def _said(error: Exception | None) -> str:
+    """What an error says happened: where and how to fix it have their own places."""
+    return f"{error.code} {error.message}" if isinstance(error, DurableError) else f"{type(error).__name__}: {error}"
+
+
+def _raised_at(error: Exception | None, cell_of: CellNamer | None) -> str:
+    """The innermost line of a cell that an error passed through, else of a file that is not ours."""
+    cell = file = ""
+    for frame, line in traceback.walk_tb(error.__traceback__ if error is not None else None):
+        code = frame.f_code
+        name = cell_of(code.co_filename) if cell_of is not None else ""
+        if name:
+            cell = f"{name}, line {line}, in {code.co_qualname}"
+        elif str(frame.f_globals.get("__name__", "")).partition(".")[0] not in _NOT_THE_USERS:
+            file = f"{code.co_filename}, line {line}, in {code.co_qualname}"
+    return safe_text(cell or file, 200)
+
+
+_NOT_THE_USERS = frozenset({"durable_nb", "asyncio"})
 
 
 def _place(where: str, cell_of: CellNamer | None) -> str:
@@ -152,7 +178,7 @@ def _columns(tried: Tried, cell_of: CellNamer | None) -> list[str]:
             safe_text(command_words(error.actual), 200),
             _place(error.where, cell_of),
         ]
-    return ["", "", safe_text(f"{type(error).__name__}: {error}", 300), ""]
+    return ["", "", safe_text(_said(error), 300), _raised_at(error, cell_of)]
 
 
 def diff_lines(old: str, new: str, old_digest: str = "", new_digest: str = "") -> list[tuple[str, str]]:

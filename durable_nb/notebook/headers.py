@@ -42,6 +42,6 @@ def read_header(options: str) -> Header:
         else:
             raise NotebookError(
                 f"%%workflow does not know {word!r}" + did_you_mean(word, _KNOWN),
-                fix="it takes --strict and --on-edit continue|pin|fail, or nothing",
+                fix="it takes --strict and --on-edit continue|pin|fail, or nothing; %%workflow? tells about them",
             )
     return Header(strict, on_edit)

@@ -18,6 +18,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 
 from durable_nb.client import _frames
 from durable_nb.errors import NotebookError, ResultCutWarning
+from durable_nb.notebook.counting import plural
 from durable_nb.notebook.words import did_you_mean, split_line
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ class SqlMagics(Magics):
             return frame
         self.shell.user_ns[keep] = frame
         rows, columns = frame.shape
-        print(f"{keep}: {rows:,} rows, {columns:,} columns")  # noqa: T201
+        print(f"{keep}: {plural(rows, 'row')}, {plural(columns, 'column')}")  # noqa: T201
         return None
 
     def _parse(self, line: str, cell: str | None) -> tuple[str, argparse.Namespace, str]:

@@ -8,6 +8,7 @@ frames are the message.
 from __future__ import annotations
 
 import asyncio
+import dis
 import re
 import sys
 import textwrap
@@ -16,12 +17,16 @@ from types import TracebackType
 from typing import Any
 
 from durable_nb.errors import DurableError
-from durable_nb.exceptions import ApplicationError, FailureError, TemporalError
+from durable_nb.exceptions import ApplicationError, FailureError, TemporalError, WorkflowAlreadyStartedError
 from durable_nb.notebook.text import MESSAGE_LIMIT, CellNamer, safe_text, stack_tail
+from durable_nb.service import RPCError, RPCStatusCode
 
 INTERRUPTS: tuple[type[BaseException], ...] = (KeyboardInterrupt, asyncio.CancelledError)
-SHORTENED: tuple[type[BaseException], ...] = (DurableError, TemporalError, *INTERRUPTS)
-"""Exception types whose traceback is shortened; WorkflowFailureError, RPCError and the like are TemporalErrors."""
+SHORTENED: tuple[type[BaseException], ...] = (DurableError, TemporalError, TypeError, ValueError, *INTERRUPTS)
+"""Exception types whose traceback is shortened; WorkflowFailureError, RPCError and the like are TemporalErrors.
+
+TypeError and ValueError are what a call with wrong arguments gets (Temporal's classes for that).
+"""
 
 _HINT = "(%tb shows the traceback)"
 
@@ -35,11 +40,15 @@ def short_traceback(error: BaseException, traceback: TracebackType | None, cell_
     """Lines that stand for a traceback: the error, its causes, the line of the cell, and where to see more."""
     if isinstance(error, INTERRUPTS):
         return [f"interrupted: only the waiting ended, the workflow goes on  {_HINT}"]
-    lines = []
+    lines: list[str] = []
+    message = ""
     for depth, link in enumerate(_causes(error)):
-        said = ("" if depth == 0 else "  " * depth + "caused by ") + _one(link)
+        said = ("" if depth == 0 else "  " * depth + "caused by ") + _one(link, message)
+        message = _message(link)
         # The lines of a message stay below its own, or they would pass for lines of ours.
         lines.append(said if isinstance(link, DurableError) else said.replace("\n", "\n" + "  " * (depth + 1)))
+    if lines and (advice := _advice_for(error)):
+        lines += map(_wrapped, advice)
     where = _cell_line(traceback, cell_of)
     stack = _remote_stack(error, cell_of)
     if stack:
@@ -60,14 +69,34 @@ def _causes(error: BaseException) -> list[BaseException]:
     return [link for index, link in enumerate(chain) if index == 0 or isinstance(link, TemporalError)]
 
 
-def _one(error: BaseException) -> str:
+def _one(error: BaseException, said: str = "") -> str:
+    """Kind and message; the kind alone where ``said`` has the message in it."""
     if isinstance(error, DurableError):
         return "\n".join(map(_wrapped, safe_text(str(error), 4000, keep_lines=True).split("\n")))
     name = type(error).__name__
+    message = _message(error)
     if isinstance(error, ApplicationError) and error.type and error.type != name:
         name = f"{name} ({safe_text(error.type, 80)})"
-    message = safe_text(str(getattr(error, "message", error)), MESSAGE_LIMIT, keep_lines=True)
-    return f"{name}: {message}" if message else name
+    return f"{name}: {message}" if message and message not in said else name
+
+
+def _message(error: BaseException) -> str:
+    return safe_text(str(getattr(error, "message", error)), MESSAGE_LIMIT, keep_lines=True)
+
+
+def _advice_for(error: BaseException) -> list[str]:
+    """Where and how to fix it, for errors that have Temporal's words only and that everybody meets in a notebook."""
+    if isinstance(error, WorkflowAlreadyStartedError):
+        ident = repr(safe_text(error.workflow_id, 80))
+        where = f"  where  workflow {ident} ({safe_text(error.workflow_type, 80)})"
+        fix = (
+            f"  fix    client.get_workflow_handle({ident}) is the handle of the run that is there; to get it by this "
+            "call, pass id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING; for another run choose another id"
+        )
+        return [where, fix]
+    if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
+        return ["  fix    %workflow list shows the runs"]
+    return []
 
 
 def _wrapped(line: str) -> str:
@@ -104,6 +133,20 @@ _WAITING = frozenset({"asyncio", "concurrent", "threading", "contextlib", "selec
 """Standard modules in which a wait ends when it is interrupted: not where the error comes from."""
 
 
+def is_told_by_us(error: BaseException, traceback: TracebackType | None) -> bool:
+    """Whether our code raised an error for its caller to read, rather than stumbled over it."""
+    if not is_ours(traceback):
+        return False
+    if isinstance(error, (DurableError, TemporalError, *INTERRUPTS)):
+        return True
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback is not None and traceback.tb_frame.f_code.co_code[traceback.tb_lasti] == _RAISE
+
+
+_RAISE = dis.opmap["RAISE_VARARGS"]
+
+
 def is_ours(traceback: TracebackType | None) -> bool:
     """Whether the innermost frame that raised belongs to durable_nb, waiting primitives aside."""
     package = ""
@@ -124,7 +167,7 @@ def install(shell: Any, cell_of: CellNamer) -> Callable[[], None]:
             return previous(kind, error, traceback, tb_offset)
         # So that %tb finds it, as after any other error.
         sys.last_type, sys.last_value, sys.last_traceback = kind, error, traceback
-        if is_ours(traceback):
+        if is_told_by_us(error, traceback):
             lines = short_traceback(error, traceback, cell_of)
         else:
             lines = self.InteractiveTB.structured_traceback(kind, error, traceback, tb_offset=tb_offset)

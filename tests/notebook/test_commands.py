@@ -75,14 +75,18 @@ def test_values_of_variables_are_not_parsed_again() -> None:
         ("lst", "there is no command 'lst': did you mean 'list'?"),
         ("frobnicate", "there is no command 'frobnicate'"),
         ("show", "the following arguments are required: id"),
-        ("list --limit 0", "invalid number value"),
+        ("list --limit 0", "argument --limit: it is a whole number from 1, and not '0'"),
         ("list --nope", "unrecognized arguments: --nope"),
         ("signal x y --input '{", "No closing quotation".lower()),
         ("signal x y --input {oder}", "there is no variable 'oder': did you mean 'order'?"),
         ("signal x y --input {a:1}", "is not JSON"),
         ("signal x y --input hello", "write a text as --input '\"hello\"'"),
         ("show order-{m}", "there is no variable 'm'"),
-        ("reset x --event-id 0", "invalid number value"),
+        ("reset x --event-id 0", "it is a whole number from 1, and not '0'"),
+        ("signal x approve true", "values are given by --input: --input true"),
+        ("start Order hello", """values are given by --input: --input '"hello"'"""),
+        ("signal x approve {order}", "values are given by --input"),
+        ("show x y", "%workflow show --help shows what it takes"),
     ],
 )
 def test_a_slip_gets_a_message_that_says_what_to_write(line: str, said: str) -> None:
@@ -96,7 +100,7 @@ def test_a_slip_gets_a_message_that_says_what_to_write(line: str, said: str) -> 
 def test_help_is_shown_not_raised_as_an_exit(line: str) -> None:
     with pytest.raises(HelpShown) as caught:
         parse_line(line, {})
-    assert "usage: workflow" in str(caught.value)
+    assert "usage: %workflow" in str(caught.value)
 
 
 def test_the_help_lists_every_command() -> None:

@@ -21,7 +21,7 @@ from durable_nb.notebook.headers import Header, read_header
 from durable_nb.notebook.html import render_html
 from durable_nb.notebook.plain import render_text
 from durable_nb.notebook.progress_line import ProgressLine
-from durable_nb.runtime.errors import NondeterminismError
+from durable_nb.runtime.errors import NondeterminismError, RestrictedWorkflowAccessError
 from durable_nb.worker._trial import Tried
 from tests.store.samples import run_row
 
@@ -70,6 +70,25 @@ def test_the_headline_counts_and_names_the_first_difference() -> None:
 )
 def test_each_outcome_has_its_sentence(report: EditReport, said: str) -> None:
     assert said in text(report)
+
+
+def test_new_code_that_raises_is_named_with_its_line_and_the_remedy() -> None:
+    code = compile("def run():\n    raise error\n", "/tmp/c.py", "exec")
+
+    def raised(error: Exception) -> Exception:
+        scope: dict[str, Any] = {"error": error}
+        exec(code, scope)
+        with pytest.raises(type(error)) as caught:
+            scope["run"]()
+        return caught.value
+
+    said = text(EditReport("Order", "n", [], [tried("b", raised(KeyError("sku")))], []))
+    assert "the new code raises KeyError: 'sku', cell [5], line 2, in run\n" in said
+    assert said.splitlines()[-1].endswith("KeyError: 'sku'  cell [5], line 2, in run")
+    clock = RestrictedWorkflowAccessError("called time.time", where=PLACE, fix="use workflow.time()")
+    said = text(EditReport("Order", "n", [], [tried("b", raised(clock))], []))
+    assert "the new code raises DNB120 called time.time, cell [5], line 2, in run; use workflow.time()\n" in said
+    assert "\\n" not in said
 
 
 def test_nothing_is_said_where_no_run_is_open() -> None:

@@ -191,11 +191,11 @@ def test_deleting_shows_first_spares_what_runs_and_needs_a_word(magic: Callable[
     shown = repr(magic("delete --type Order"))
     assert "o-2" in shown
     assert "1 would be deleted for good" in shown
-    assert "1 of them run and stay" in shown
+    assert "1 run stays, still running: terminate it first" in shown
     assert len(magic("list").value) == 2, "nothing was deleted yet"
     assert [run.id for run in magic("delete --type Order --yes").value] == ["o-2"]
     assert [run.id for run in magic("list").value] == ["o-1"]
-    assert "terminate them first" in repr(magic("delete o-1 --yes"))
+    assert "o-1 stays, still running: terminate it first" in repr(magic("delete o-1 --yes"))
     magic("terminate o-1")
     magic("delete o-1 --yes")
     assert magic("list").value == []
@@ -257,13 +257,35 @@ def test_completion_knows_ids_types_names_and_values(
     assert not none & offered
 
 
+def test_a_branch_without_its_point_says_which_options_there_are(magic: Callable[[str], Any]) -> None:
+    magic("start Order --id o-1 --input 1")
+    said = refusal(magic, "fork o-1")
+    assert "nothing says where to fork" in said
+    assert "--event-id N, --activity ID" in said
+    for line in ("reset o-1", "reset o-1 --first-task --last-task"):
+        said = refusal(magic, line)
+        assert "exactly one option says where to reset to" in said
+        assert "--event-id, --activity, --first-task" in said
+
+
+def test_what_is_not_there_is_refused_with_the_way_to_what_is(magic: Callable[[str], Any]) -> None:
+    magic("start Order --id o-1 --input 1")
+    for line in ("cancel zzz", "compare o-1 zzz"):
+        said = refusal(magic, line)
+        assert "workflow execution not found: 'zzz'" in said
+        assert "fix    %workflow list shows the runs" in said
+    said = refusal(magic, "restore Nope")
+    assert "'Nope' is no workflow type whose source is stored, and no run has this ID" in said
+    assert "did you mean 'o-1'?" in refusal(magic, "restore o_1")
+
+
 def test_numbers_and_times_may_be_variables(magic: Callable[[str], Any], shell: Any) -> None:
     shell.user_ns |= {"n": 1, "since": "1h", "word": "x"}
     magic("start Order --id o-1 --input {n}")
     magic("start Order --id o-2 --input {n}")
     assert len(magic("list --limit {n} --since {since}").value) == 1
     said = refusal(magic, "list --limit {word}")
-    assert "invalid number value: 'x'" in said
+    assert "it is a whole number from 1, and not 'x'" in said
     assert "\x00" not in said
 
 

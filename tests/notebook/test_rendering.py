@@ -399,8 +399,13 @@ def test_a_stack_shows_the_users_frames_with_cells_by_name() -> None:
     assert stack_tail("") == ""
 
 
-def test_a_stack_of_our_own_frames_only_is_shown_as_it_is() -> None:
-    assert "instance.py" in stack_tail(STACK.split("\n\n", 1)[0])
+def test_a_stack_of_our_own_frames_only_says_nothing_to_a_user() -> None:
+    assert stack_tail(STACK.split("\n\n", 1)[0]) == ""
+
+
+def test_a_cause_that_says_nothing_new_is_only_named() -> None:
+    three = failure("cannot: no", "E", cause=failure("no", "F", cause=failure("else", "G")))
+    assert failure_text(three).splitlines() == ["E: cannot: no", "  caused by F", "    caused by G: else"]
 
 
 def test_files_of_cells_are_named_in_any_text() -> None:

@@ -23,7 +23,7 @@ def test_commands_are_found_by_their_modules_and_listed_for_reading() -> None:
 def test_each_command_has_a_summary_and_help_of_its_own(command: Subcommand) -> None:
     assert command.summary
     assert not command.summary.endswith(".")
-    with pytest.raises(HelpShown, match=f"usage: workflow {command.name}") as caught:
+    with pytest.raises(HelpShown, match=f"usage: %workflow {command.name}") as caught:
         parse_line(f"{command.name} --help", {})
     assert command.summary in str(caught.value)
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from durable_nb.client import WorkflowFailureError
+from durable_nb.client import WorkflowFailureError, WorkflowQueryFailedError
 from durable_nb.errors import StoreUrlError
-from durable_nb.exceptions import ApplicationError
+from durable_nb.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from durable_nb.notebook.session import NotebookSession
 from durable_nb.notebook.tracebacks import install
 from durable_nb.service import RPCError, RPCStatusCode
@@ -21,9 +21,9 @@ def shown(shell: Any) -> Any:
     """Runs a cell that calls ``boom()``; gives back what was printed."""
     restore = install(shell, NotebookSession.cell_namer(shell))
 
-    def show(error: BaseException, capsys: Any) -> str:
+    def show(error: BaseException, capsys: Any, cause: BaseException | None = None) -> str:
         def boom() -> None:
-            raise error
+            raise error from (cause or error.__cause__)
 
         # As if raised inside durable_nb.
         boom = type(boom)(
@@ -72,7 +72,50 @@ def test_lines_of_a_message_stay_below_it_and_long_advice_is_not_cut_within_word
 
 def test_a_refused_request_is_short(shown: Any, capsys: Any) -> None:
     out = shown(RPCError("workflow not found for ID: x", RPCStatusCode.NOT_FOUND), capsys)
-    assert out.startswith("RPCError: workflow not found for ID: x\ncell [1], line 2")
+    assert out.splitlines()[:3] == [
+        "RPCError: workflow not found for ID: x",
+        "  fix    %workflow list shows the runs",
+        "cell [1], line 2  (%tb shows the traceback)",
+    ]
+
+
+def test_an_id_in_use_is_named_with_the_ways_out(shown: Any, capsys: Any) -> None:
+    out = shown(WorkflowAlreadyStartedError("order-1", "Order", run_id="r"), capsys)
+    assert out.startswith(
+        "WorkflowAlreadyStartedError: Workflow execution already started\n  where  workflow 'order-1'"
+    )
+    assert "client.get_workflow_handle('order-1')" in out
+    assert "USE_EXISTING" in out
+
+
+@pytest.mark.parametrize("kind", [TypeError, ValueError])
+def test_a_call_of_ours_with_wrong_arguments_is_short(shown: Any, capsys: Any, kind: type[Exception]) -> None:
+    out = shown(kind("Order.run takes 1 argument (n), but 0 given"), capsys)
+    assert out.splitlines()[:2] == [
+        f"{kind.__name__}: Order.run takes 1 argument (n), but 0 given",
+        "cell [1], line 2  (%tb shows the traceback)",
+    ]
+
+
+def test_what_our_code_stumbles_over_keeps_its_traceback(shell: Any, capsys: Any) -> None:
+    restore = install(shell, NotebookSession.cell_namer(shell))
+
+    def boom() -> None:
+        int("x")
+
+    shell.user_ns["boom"] = type(boom)(boom.__code__, {"int": int, "__name__": "durable_nb.client"})
+    shell.run_cell("boom()\n")
+    assert "Traceback" in capsys.readouterr().out
+    restore()
+
+
+def test_a_cause_that_repeats_the_message_and_a_stack_of_ours_are_left_out(shown: Any, capsys: Any) -> None:
+    cause = ApplicationError("Query handler for 'x' expected but not found", type="RuntimeError")
+    cause._failure = failure("x", stack_trace='  File "/x/durable_nb/runtime/messages.py", line 9, in _run\n    raise')
+    out = shown(WorkflowQueryFailedError("Query handler for 'x' expected but not found"), capsys, cause)
+    assert out.count("expected but not found") == 1
+    assert "caused by ApplicationError (RuntimeError)\n" in out
+    assert "raised by the activity" not in out
 
 
 def test_errors_raised_by_user_code_keep_their_traceback(shell: Any, capsys: Any) -> None:

@@ -49,10 +49,6 @@ def add_reason(parser: argparse.ArgumentParser) -> None:
 
 def positive(text: str) -> int:
     """A whole number from 1."""
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
-
-
-positive.__name__ = "number"  # argparse shows it: "invalid number value: 'x'"
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"it is a whole number from 1, and not {text!r}")
+    return int(text)

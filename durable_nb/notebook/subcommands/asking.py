@@ -40,7 +40,7 @@ def ask(session: NotebookSession, workflow_id: str, request: Coroutine[Any, Any,
     Raises
     ------
     NotebookError
-        DNB700: there is no such workflow, but some IDs look like it.
+        DNB700: there is no such workflow; with the IDs that look like it.
     RPCError
         What the engine says to anything else.
     """
@@ -50,12 +50,11 @@ def ask(session: NotebookSession, workflow_id: str, request: Coroutine[Any, Any,
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
         known = recent_ids(session, patience.GUESS)
+        if workflow_id in known:
+            raise  # it exists but is closed
         guess = did_you_mean(workflow_id, known)
-        if workflow_id in known or not guess:
-            raise  # it exists but is closed, or nothing looks like it
-        raise NotebookError(
-            f"there is no workflow {workflow_id!r}{guess}", fix="%workflow list shows the runs"
-        ) from error
+        text = f"there is no workflow {workflow_id!r}{guess}" if guess else error.message
+        raise NotebookError(text, fix="%workflow list shows the runs") from error
 
 
 def done(what: str, options: argparse.Namespace) -> View:

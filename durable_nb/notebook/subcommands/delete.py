@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from durable_nb.errors import NotebookError
 from durable_nb.model.enums import WorkflowExecutionStatus
 from durable_nb.notebook.blocks import Block, Message
+from durable_nb.notebook.counting import plural, verb
 from durable_nb.notebook.display import View
 from durable_nb.notebook.subcommands.arguments import completed_by
 from durable_nb.notebook.subcommands.asking import ask, handle, workflow_ids
@@ -34,7 +35,11 @@ def run(session: NotebookSession, options: argparse.Namespace) -> View:
     chosen = _chosen(session, options)
     closed = [found for found in chosen if found.status != WorkflowExecutionStatus.RUNNING]
     count = len(chosen) - len(closed)
-    opened: list[Block] = [Message(f"{count:,} of them run and stay: terminate them first", "warn")] if count else []
+    opened: list[Block] = []
+    if count:
+        runs = safe_text(chosen[0].id) if len(chosen) == 1 else plural(count, "run")
+        it = "it" if count == 1 else "them"
+        opened.append(Message(f"{runs} {verb(count, 'stay')}, still running: terminate {it} first", "warn"))
     if not closed:
         return View(opened or [Message("no workflow runs match")], [])
     if not options.yes:
@@ -46,7 +51,7 @@ def run(session: NotebookSession, options: argparse.Namespace) -> View:
             [*list_blocks([found.raw_info for found in closed[:limit]], limit=limit), *opened, ask_again], closed
         )
     gone = session.run(_delete(session, closed))
-    names = safe_text(closed[0].id) if len(closed) == 1 else f"{len(gone):,} runs"
+    names = safe_text(closed[0].id) if len(closed) == 1 else plural(len(gone), "run")
     return View([Message(f"deleted {names}", "good"), *opened], gone)
 
 

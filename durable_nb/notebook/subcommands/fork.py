@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from durable_nb.errors import NotebookError
 from durable_nb.notebook.subcommands.arguments import add_input, positive
 from durable_nb.notebook.subcommands.branching import add_activity, add_branch, run_branch
 from durable_nb.notebook.subcommands.subcommand import Subcommand
@@ -39,6 +40,13 @@ def run(session: NotebookSession, options: argparse.Namespace) -> Any:
         given["args"] = options.inputs
     if options.result:
         given["result"] = options.result[-1]
+    if not (options.event_id or options.activity or options.inputs):
+        raise NotebookError(
+            "nothing says where to fork",
+            where="%workflow fork",
+            fix="give --event-id N, --activity ID (with --result JSON or without), or --input JSON; "
+            "%workflow history and %workflow at show the events",
+        )
     return run_branch(session, options, "fork", given)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from durable_nb.errors import NotebookError
 from durable_nb.notebook.subcommands.arguments import positive
 from durable_nb.notebook.subcommands.branching import add_activity, add_branch, run_branch
 from durable_nb.notebook.subcommands.subcommand import Subcommand
@@ -38,6 +39,13 @@ def run(session: NotebookSession, options: argparse.Namespace) -> Any:
         "reapply_signals": not options.no_signals,
         "reapply_updates": not options.no_updates,
     }
+    points = ("event_id", "activity", "first_task", "last_task", "diverging", "bad_definition")
+    if sum(bool(getattr(options, point)) for point in points) != 1:
+        raise NotebookError(
+            "exactly one option says where to reset to",
+            where="%workflow reset",
+            fix="give one of " + ", ".join(f"--{point.replace('_', '-')}" for point in points),
+        )
     return run_branch(session, options, "reset", given)
 
 

@@ -16,11 +16,13 @@ from durable_nb.notebook.display import View
 from durable_nb.notebook.edit_views import source_lines
 from durable_nb.notebook.restoring import Wanted
 from durable_nb.notebook.subcommands.arguments import completed_by
-from durable_nb.notebook.subcommands.asking import ask, recent_ids
+from durable_nb.notebook.subcommands.asking import recent_ids
 from durable_nb.notebook.subcommands.subcommand import Subcommand
 from durable_nb.notebook.text import safe_text
 from durable_nb.notebook.units import title_of
 from durable_nb.notebook.versions import DYNAMIC
+from durable_nb.notebook.words import did_you_mean
+from durable_nb.service import RPCError, RPCStatusCode
 
 if TYPE_CHECKING:
     from durable_nb.notebook.session import NotebookSession
@@ -89,7 +91,16 @@ def _chosen(session: NotebookSession, options: argparse.Namespace, wanted: list[
 
 def _of_run(session: NotebookSession, options: argparse.Namespace) -> DefinitionRow:
     target = Target(session.client.namespace, options.what, options.run_id)
-    described = ask(session, options.what, session.ask("describe_workflow", target))
+    try:
+        described = session.run(session.ask("describe_workflow", target))
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        raise NotebookError(
+            f"{options.what!r} is no workflow type whose source is stored, and no run has this ID"
+            + did_you_mean(options.what, _names(session, options)),
+            fix="%workflow restore shows what open runs wait for",
+        ) from error
     row = None
     if described.definition:
         row = session.definitions.restorer.stored("workflow", described.workflow_type, described.definition)
