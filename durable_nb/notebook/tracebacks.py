@@ -132,12 +132,17 @@ def _cell_line(traceback: TracebackType | None, cell_of: CellNamer) -> str:
 _WAITING = frozenset({"asyncio", "concurrent", "threading", "contextlib", "selectors"})
 """Standard modules in which a wait ends when it is interrupted: not where the error comes from."""
 
+_GUARDS = "durable_nb.runtime.guards"
+"""Stand around ``time.sleep`` and the like also where it is the user's own code that waits."""
+
 
 def is_told_by_us(error: BaseException, traceback: TracebackType | None) -> bool:
     """Whether our code raised an error for its caller to read, rather than stumbled over it."""
+    if isinstance(error, INTERRUPTS):
+        return is_ours(traceback, aside=_GUARDS)
     if not is_ours(traceback):
         return False
-    if isinstance(error, (DurableError, TemporalError, *INTERRUPTS)):
+    if isinstance(error, DurableError | TemporalError):
         return True
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
@@ -147,12 +152,13 @@ def is_told_by_us(error: BaseException, traceback: TracebackType | None) -> bool
 _RAISE = dis.opmap["RAISE_VARARGS"]
 
 
-def is_ours(traceback: TracebackType | None) -> bool:
-    """Whether the innermost frame that raised belongs to durable_nb, waiting primitives aside."""
+def is_ours(traceback: TracebackType | None, aside: str = "") -> bool:
+    """Whether the innermost frame that raised belongs to durable_nb; waiting primitives and ``aside`` do not count."""
     package = ""
     while traceback is not None:
-        found = str(traceback.tb_frame.f_globals.get("__name__", "")).split(".", 1)[0]
-        if found not in _WAITING:
+        module = str(traceback.tb_frame.f_globals.get("__name__", ""))
+        found = module.split(".", 1)[0]
+        if found not in _WAITING and module != aside:
             package = found
         traceback = traceback.tb_next
     return package == "durable_nb"
