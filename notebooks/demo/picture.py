@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from notebooks.demo.facts import Call
 
@@ -20,20 +21,35 @@ def most_eventful(calls: Sequence[Call]) -> str:
     return max(sorted(attempts), key=lambda order_id: (len(kernels[order_id]), attempts[order_id]))
 
 
+def with_uncalled(own: Sequence[Call], ends: dict[int, float]) -> Iterator[Call]:
+    """One order's calls, and the attempts whose kernel died before they called: the ledger does not know these."""
+    attempts: dict[str, int] = {}
+    kernel = own[0].kernel
+    for call in own:
+        if call.kernel != kernel:
+            for attempt in range(attempts.get(call.key, 0) + 1, call.attempt):
+                yield replace(call, attempt=attempt, kernel=kernel, begun=ends[kernel], ended=None, outcome=None)
+        attempts[call.key], kernel = call.attempt, call.kernel
+        yield call
+
+
 def timeline(calls: Sequence[Call], order_id: str) -> str:
     """Bars of all attempts on one axis; the gap between two kernels is cut out and drawn as a line."""
-    own = [call for call in calls if call.order_id == order_id]
+    ends: dict[int, float] = {}  # the last sign of life of each kernel
+    for call in calls:
+        ends[call.kernel] = max(ends.get(call.kernel, 0.0), call.ended or call.begun)
+    own = list(with_uncalled([call for call in calls if call.order_id == order_id], ends))
     lines = [f"{'':12}{'attempt':>8}"]
-    offset, kernel, number = own[0].begun, own[0].kernel, 1
+    offset, kernel = own[0].begun, own[0].kernel
     last_end = 0.0
     spans: list[tuple[Call | None, float, float]] = []
     for call in own:
         if call.kernel != kernel:
-            number, kernel = number + 1, call.kernel
+            kernel = call.kernel
             spans.append((None, last_end, call.begun - offset - last_end))
             offset = call.begun - last_end
         # An attempt that the kill cut off is drawn to the last sign of life of its kernel.
-        ended = call.ended or max([other.ended or other.begun for other in calls if other.kernel == call.kernel])
+        ended = call.ended or ends[call.kernel]
         begin, last_end = call.begun - offset, max(last_end, ended - offset)
         spans.append((call, begin, ended - offset))
     scale = WIDTH / max(last_end, 1e-6)

@@ -76,6 +76,13 @@ def test_the_timeline_draws_every_attempt_and_the_kill() -> None:
     assert "kernel killed" in drawn[2]
 
 
+def test_an_attempt_that_the_kill_struck_before_it_called_is_drawn() -> None:
+    calls = [call("a/1", FIRST, 0, "unavailable"), call("b/1", FIRST, 3), call("a/1", SECOND, 9, attempt=3)]
+    drawn = timeline(calls, "a").splitlines()
+    assert [line[12:20].strip() for line in drawn[1:-1]] == ["1", "2", "", "3"]
+    assert "kernel killed" in drawn[2]
+
+
 @pytest.mark.parametrize("outcome", ["unavailable", "answer lost", None])
 def test_failed_attempts_are_drawn_differently(outcome: str | None) -> None:
     drawn = timeline([call("a/1", FIRST, 0, outcome), call("a/1", FIRST, 2)], "a")
