@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 _LIMIT = 1_000_000
 """As ``analytics.access.DEFAULT_LIMIT``, which is not imported before somebody asks."""
 
-_current: weakref.ref[Client] | None = None
+_current: tuple[weakref.ref[Client], str] | None = None
+"""The client connected last, and the URL of its store, which outlives it."""
 
 ProgressMaker = Callable[[], "tuple[Callable[[str], None], Callable[[], None]] | None"]
 """Gives what is told of a long query, and what is called at its end."""
@@ -35,9 +36,9 @@ _progress_maker: ProgressMaker | None = None
 
 
 def set_current(client: Client | None) -> None:
-    """``durable_nb.sql`` and ``durable_nb.explore`` ask the store of this client from now on, while it lives."""
+    """``durable_nb.sql`` and ``durable_nb.explore`` ask the store of this client from now on."""
     global _current
-    _current = None if client is None else weakref.ref(client)
+    _current = None if client is None else (weakref.ref(client), client.engine.url)
 
 
 def set_progress(maker: ProgressMaker | None) -> None:
@@ -63,11 +64,14 @@ def explorer_of(client: Client | None = None, url: str | None = None) -> Explore
     if url is not None:
         require_store_url(url)
         return open_explorer(url)
-    chosen = client if client is not None else _current() if _current is not None else None
+    reference, current_url = _current or (None, None)
+    chosen = client
+    if chosen is None and reference is not None:
+        chosen = reference()
     if chosen is not None:
         chosen.engine.settle()
         return open_explorer(chosen.engine.store)
-    return open_explorer(os.environ.get(STORE_VARIABLE) or DEFAULT_STORE_URL)
+    return open_explorer(current_url or os.environ.get(STORE_VARIABLE) or DEFAULT_STORE_URL)
 
 
 def sql(

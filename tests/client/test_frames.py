@@ -121,6 +121,16 @@ async def test_the_current_store_is_that_of_the_client_that_connected_last(clien
         durable_nb.sql("SELECT 1", url=f"sqlite:///{tmp_path}/nowhere.db")
 
 
+def test_the_current_store_stays_when_nobody_keeps_its_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DURABLE_NB_STORE", f"sqlite:///{tmp_path}/another.db")
+    durable_nb.connect(f"sqlite:///{tmp_path}/script.db").engine.close()
+    gc.collect()
+    try:
+        assert len(durable_nb.sql("SELECT * FROM runs")) == 0
+    finally:
+        _frames.set_current(None)
+
+
 def test_without_a_client_the_environment_names_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"sqlite:///{tmp_path}/plain.db"
     client = durable_nb.connect(url)
