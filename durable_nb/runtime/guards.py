@@ -148,7 +148,6 @@ class _GuardedFunction:
         self._refuse = refuse
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        __tracebackhide__ = True  # IPython and pytest leave the frame out: it says nothing to who called time.sleep()
         loop = here.loop
         if loop is not None and loop.guarded:
             self._refuse(self._label, self._instead)
@@ -164,7 +163,6 @@ class _GuardedFunction:
 def _guarded_method(original: Callable[..., Any], label: str, instead: str) -> Callable[..., Any]:
     @functools.wraps(original)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        __tracebackhide__ = True
         loop = here.loop
         if loop is not None and loop.guarded:
             _refuse_all(label, instead)

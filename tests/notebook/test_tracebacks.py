@@ -12,7 +12,6 @@ from durable_nb.errors import StoreUrlError
 from durable_nb.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from durable_nb.notebook.session import NotebookSession
 from durable_nb.notebook.tracebacks import install
-from durable_nb.runtime import guards
 from durable_nb.service import RPCError, RPCStatusCode
 from tests.notebook.values import failure
 
@@ -123,19 +122,6 @@ def test_an_interrupt_of_code_that_is_not_ours_is_not_told_as_a_waiting_of_ours(
         shell.run_cell("sleep()\n")
         assert said in capsys.readouterr().out
     restore()
-
-
-def test_the_guards_do_not_stand_in_tracebacks_of_user_code(shell: Any, capsys: Any) -> None:
-    was = guards.installed()
-    guards.install()
-    shell.run_cell("import time; time.sleep(-1)\n")
-    shell.run_cell("import subprocess; subprocess.Popen(['/no/such/program'])\n")
-    if not was:
-        guards.uninstall()
-    out = capsys.readouterr().out
-    assert "sleep length must be non-negative" in out
-    assert "No such file or directory" in out
-    assert "guards.py" not in out
 
 
 def test_a_cause_that_repeats_the_message_and_a_stack_of_ours_are_left_out(shown: Any, capsys: Any) -> None:
