@@ -7,8 +7,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
-SYSTEMS = ("durable_nb", "dbos")
-
 
 class System(Protocol):
     """A durable workflow engine, embedded in this process, on one SQLite store.

@@ -34,7 +34,7 @@ OTHER_VERBS = (
     "durable_nb.core.describe",
     "durable_nb.core.importing",
     "durable_nb.core.points",
-    "durable_nb.core.reset",
+    "durable_nb.core.beginnings",
     "durable_nb.engine.branching",
     "durable_nb.engine.deletion",
     "durable_nb.engine.imports",

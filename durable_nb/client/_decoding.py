@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def decoded(value: T, codec: PayloadCodec | None, *, headers: bool = False) -> T:
+def decoded(value: T, codec: PayloadCodec | None) -> T:
     """``value`` (a struct, or a list or dict of such) with its payloads decoded; waits for the codec.
 
     In this thread, or, where a loop runs in it (a cell, a callback of a widget), in one beside it.
     """
     if codec is None:
         return value
-    request: Coroutine[Any, Any, T] = visit_payloads(value, partial(apply_codec, codec.decode), headers=headers)
+    request: Coroutine[Any, Any, T] = visit_payloads(value, partial(apply_codec, codec.decode))
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -76,7 +76,6 @@ class EngineCalls(AsyncActivityCalls):
             result_run_id=started.run_id,
             first_execution_run_id=started.first_execution_run_id or started.run_id,
             result_type=input.ret_type,
-            start_workflow_response=started,
         )
 
     async def cancel_workflow(self, input: i.CancelWorkflowInput) -> None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from durable_nb.client._client import Client
     from durable_nb.client._execution import WorkflowExecutionDescription
     from durable_nb.client._history import WorkflowHistory, WorkflowHistoryEventAsyncIterator
-    from durable_nb.model.requests import HistoryPage, StartedWorkflow
+    from durable_nb.model.requests import HistoryPage
 
 _CLOSE = WorkflowHistoryEventFilterType.CLOSE_EVENT
 _ALL = WorkflowHistoryEventFilterType.ALL_EVENT
@@ -66,7 +66,6 @@ class WorkflowHandle(
         result_run_id: str | None = None,
         first_execution_run_id: str | None = None,
         result_type: type | None = None,
-        start_workflow_response: StartedWorkflow | None = None,
     ) -> None:
         self._client = client
         self._id = id
@@ -74,7 +73,6 @@ class WorkflowHandle(
         self._result_run_id = result_run_id
         self._first_execution_run_id = first_execution_run_id
         self._result_type = result_type
-        self._start_workflow_response = start_workflow_response
 
     def __repr__(self) -> str:
         run = self._run_id or self._result_run_id

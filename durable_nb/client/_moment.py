@@ -14,7 +14,6 @@ from durable_nb.model.attributes import ActivityTaskScheduled, WorkflowExecution
 from durable_nb.model.events import Event
 from durable_nb.model.payload import Payload
 from durable_nb.model.requests import PendingChild, PendingTimer
-from durable_nb.runtime import place
 from durable_nb.runtime.travel import RUN_TASK, ConditionState, TaskState, Visit
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -201,19 +200,19 @@ def _waiting(task: TaskState) -> Waiting:
 
 
 def _frame(filename: str, line: int, function: str, variables: Mapping[str, Any]) -> Frame:
-    return Frame(place.name_file(filename), line, function, variables, source_lines(filename, line))
+    return Frame(filename, line, function, variables, source_lines(filename, line))
 
 
 def _condition(state: ConditionState) -> Frame:
     return _frame(state.filename, state.line, "condition", {})
 
 
-def source_lines(filename: str, line: int, context: int = _CONTEXT) -> list[SourceLine]:
+def source_lines(filename: str, line: int) -> list[SourceLine]:
     """A line of a file or cell with those around it; none where the source is gone."""
     lines = linecache.getlines(filename)
     if not 1 <= line <= len(lines):
         return []
-    first, last = max(1, line - context), min(len(lines), line + context)
+    first, last = max(1, line - _CONTEXT), min(len(lines), line + _CONTEXT)
     return [SourceLine(n, lines[n - 1].rstrip("\r\n"), n == line) for n in range(first, last + 1)]
 
 

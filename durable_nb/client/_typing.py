@@ -6,12 +6,12 @@ implementations spell every keyword out, so that ``inspect.signature`` and compl
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypedDict, TypeVar
 
 if TYPE_CHECKING:
-    from typing import Required, TypeAlias
+    from typing import Required
 
     from durable_nb.common import (
         Priority,
@@ -76,11 +76,6 @@ if TYPE_CHECKING:
         def __call__(
             self, *args: MultiParamSpec.args, **kwargs: MultiParamSpec.kwargs
         ) -> _Return | Awaitable[_Return]: ...
-
-    MethodAsync: TypeAlias = Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[ReturnType]]
-    MethodSyncOrAsync: TypeAlias = Callable[
-        Concatenate[SelfType, MultiParamSpec], Awaitable[LocalReturnType] | LocalReturnType
-    ]
 
     class RpcOptions(TypedDict, total=False):
         """Keywords of every call that reaches the engine."""

@@ -106,12 +106,8 @@ class Archive:
 
     # -- branches --------------------------------------------------------------------------------------------------
 
-    async def reset_workflow(self, request: ask.ResetWorkflow) -> str:
-        """A new run from a prefix of the history; the open run of the chain is terminated with it. Its run ID."""
-        return (await self.branch_workflow(request)).run_id
-
     async def branch_workflow(self, request: BranchRequest) -> ask.Branched:
-        """Reset, fork or retry (``engine.branching``)."""
+        """Reset, fork or retry (``engine.branching``); the open run of the chain is terminated with it."""
         admit_texts(reason=request.reason, identity=request.identity)
         from durable_nb.engine.branching import make_branch  # noqa: PLC0415 - see the module docstring
 

@@ -11,10 +11,10 @@ import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
 from durable_nb.core import points
+from durable_nb.core.beginnings import beginning
 from durable_nb.core.branch import Branch, branch
 from durable_nb.core.loading import load
 from durable_nb.core.points import PointError, Prefix
-from durable_nb.core.reset import reset_point
 from durable_nb.core.state import JOIN_CHILD, ExecutionState
 from durable_nb.core.transition import NOT_LEASED, Context, Transition
 from durable_nb.engine.branch_inputs import EndByBranch, RetryNow, StaleBranchError, to_retry
@@ -146,25 +146,6 @@ async def _fork(engine: Engine, found: Snapshot, request: ask.ForkWorkflow, prev
     raise AssertionError("numbers do not end")
 
 
-def _fork_point(found: Snapshot, request: ask.ForkWorkflow) -> Prefix:
-    events, run = found.events, points.where(found.row.workflow_id, found.row.run_id)
-    if request.result is not None and not request.activity_id:
-        raise PointError("an edited result needs the activity that it is of: give activity_id, too")
-    if request.input is not None:
-        if request.activity_id or request.event_id:
-            raise PointError("an edited input changes all that follows: such a fork begins anew and has no other point")
-        return points.with_input(events, request.input)
-    if request.activity_id:
-        if request.event_id:
-            raise PointError("give event_id or activity_id, not both")
-        if request.result is not None:
-            return points.with_result(events, request.activity_id, request.result, run)
-        return points.activity_again(events, request.activity_id, run)
-    if not request.event_id:
-        raise PointError("say where to fork: event_id, activity_id (with or without a result), or an input")
-    return points.through(events, request.event_id, run)
-
-
 # -- an open run: retry in place ---------------------------------------------------------------------------------------
 
 
@@ -198,13 +179,7 @@ def _transition(
     context = _without_leases(engine.context(namespace)) if preview else engine.context(namespace)
     is_retry = isinstance(request, ask.RetryWorkflow)
     try:
-        if isinstance(request, ask.ForkWorkflow):
-            prefix = _fork_point(found, request)
-        elif isinstance(request, ask.RetryWorkflow):
-            run = points.where(found.row.workflow_id, found.row.run_id)
-            prefix = points.last_good(found.events, request.activity_id, run)
-        else:
-            prefix = reset_point(found.state, found.events, request)
+        prefix = beginning(found.state, found.events, request)
         asked = Branch(
             prefix,
             workflow_id,

@@ -13,6 +13,9 @@ from durable_nb.engine.slot import RunSlot
 RESTING_RUNS = 200
 """Cached runs above which those at rest are evicted."""
 
+MOST_RUNS = 1000
+"""Cached runs above which any that is not busy is evicted."""
+
 
 class RunCache(OrderedDict[int, RunSlot]):
     """Slots by run key, those that were not looked at for the longest time first."""
@@ -63,19 +66,19 @@ class RunCache(OrderedDict[int, RunSlot]):
         self.forget(slot)
         self.pop(slot.run_key, None)
 
-    def shrink(self, look: int, largest: int) -> int:
+    def shrink(self, look: int) -> int:
         """Evict runs that were not touched for the longest time; how many were.
 
         A run at rest with a short history goes early: to replay it costs less than to keep it, and ten thousand
-        sleeping runs must not fill the memory. Others go when there are more than ``largest``. Only the first ``look``
-        are looked at; what is busy is moved to the end, so that a look stays short.
+        sleeping runs must not fill the memory. Others go when there are more than ``MOST_RUNS``. Only the first
+        ``look`` are looked at; what is busy is moved to the end, so that a look stays short.
         """
         evicted = 0
         for slot in list(islice(self.values(), look)):
             count = len(self)
             if count <= RESTING_RUNS:
                 break
-            if slot.is_busy or not (count > largest or slot.is_at_rest):
+            if slot.is_busy or not (count > MOST_RUNS or slot.is_at_rest):
                 self.move_to_end(slot.run_key)
             else:
                 evicted += 1

@@ -20,6 +20,7 @@ from durable_nb.engine import effects, setbacks
 from durable_nb.engine.attempt_inputs import Release
 from durable_nb.engine.cache import RESTING_RUNS, RunCache
 from durable_nb.engine.clock import Clock
+from durable_nb.engine.hop import Hop
 from durable_nb.engine.identifiers import Identifiers
 from durable_nb.engine.inputs import Input, RetryWorkflowTask, Wake
 from durable_nb.engine.loading import load_slot
@@ -54,7 +55,6 @@ class Engine:
         *,
         process_key: int,
         identity: str,
-        max_cached_runs: int = 1000,
         suggest_continue_as_new_at: int = SUGGEST_CONTINUE_AS_NEW,
     ) -> None:
         self.store = store
@@ -62,7 +62,6 @@ class Engine:
         self.clock = clock
         self.process_key = process_key
         self.identity = identity
-        self.max_cached_runs = max_cached_runs
         self.origins: dict[int, tuple[str, int] | None] = {}
         """By run key, as far as asked (``finding.read_origins``)."""
         self.suggest_continue_as_new_at = suggest_continue_as_new_at
@@ -83,8 +82,8 @@ class Engine:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stopped = False
         self._in_flight = 0
-        self._calls: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
-        self._calls_scheduled = False
+        self.call_soon = Hop(loop).post
+        """Call on the loop, from any thread."""
         self._thread_id = threading.get_ident()
         self.epoch = 0
         """Grows whenever another process was seen to have written."""
@@ -136,23 +135,6 @@ class Engine:
     def is_on_loop(self) -> bool:
         """Whether the caller is on the engine's thread."""
         return threading.get_ident() == self._thread_id
-
-    def call_soon(self, callback: Callable[..., None], *args: Any) -> None:
-        """Call on the loop, from any thread; many calls cost one wake-up of the loop."""
-        self._calls.append((callback, args))
-        if not self._calls_scheduled:
-            self._calls_scheduled = True
-            try:
-                self.loop.call_soon_threadsafe(self._run_calls)
-            except RuntimeError:
-                return  # The loop is closed; nobody is left to hear of it.
-
-    def _run_calls(self) -> None:
-        self._calls_scheduled = False
-        calls = self._calls
-        while calls:
-            callback, args = calls.popleft()
-            callback(*args)
 
     # -- runs ------------------------------------------------------------------------------------------------------
 
@@ -343,7 +325,7 @@ class Engine:
         if fault is not None:
             self.fault(fault)
         if len(self.slots) > RESTING_RUNS:
-            self.metrics.evictions += self.slots.shrink(2 * len(tokens) + EVICTION_LOOK, self.max_cached_runs)
+            self.metrics.evictions += self.slots.shrink(2 * len(tokens) + EVICTION_LOOK)
 
     def _acknowledge(self, tokens: Sequence[Any], answer: Sequence[Outcome]) -> None:
         error = _stopped()

@@ -146,8 +146,8 @@ def metrics_document(engine: Engine) -> str:
     return msgspec.json.encode(read_metrics(engine)).decode()
 
 
-def _count(name: str, value: float, unit: str = "", **labels: str) -> MetricSample:
-    return MetricSample(name, labels, "counter", value, unit)
+def _count(name: str, value: float, **labels: str) -> MetricSample:
+    return MetricSample(name, labels, "counter", value)
 
 
 def _counts(metrics: EngineMetrics) -> Iterable[MetricSample]:

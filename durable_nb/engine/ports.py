@@ -13,7 +13,6 @@ from durable_nb.model.commands import WorkflowTaskCompletion, WorkflowTaskFailur
 from durable_nb.model.tasks import (
     ActivityOutcome,
     ActivityTask,
-    HeartbeatReply,
     QueryAnswer,
     QueryRequest,
     WorkflowTask,
@@ -69,6 +68,3 @@ class WorkerPort(Protocol):
 
     def start_activity(self, task: ActivityTask, report: Callable[[ActivityOutcome], None]) -> None:
         """Run one attempt; ``report`` is called once, from any thread."""
-
-    def deliver_cancel(self, task_token: bytes, reply: HeartbeatReply) -> None:
-        """Tell a running attempt that it should stop (an answer to its heartbeat that came late, or a lost lease)."""

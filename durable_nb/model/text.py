@@ -101,9 +101,9 @@ def payloads_text(payloads: Iterable[Payload] | None, limit: int = VALUE_LIMIT) 
     return ", ".join(payload_text(payload, limit) for payload in payloads or ())
 
 
-def payload_map_text(payloads: Mapping[str, Payload] | None, limit: int = VALUE_LIMIT) -> str:
+def payload_map_text(payloads: Mapping[str, Payload] | None) -> str:
     """A memo, header or search attributes as ``name=value, …``."""
-    return ", ".join(f"{safe_text(name, 60)}={payload_text(value, limit)}" for name, value in (payloads or {}).items())
+    return ", ".join(f"{safe_text(name, 60)}={payload_text(value)}" for name, value in (payloads or {}).items())
 
 
 def failure_kind(failure: Failure) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from durable_nb.runtime.handlers import HandlerDefinition, QueryDefinition
-from durable_nb.runtime.place import coroutine_frames, name_file
+from durable_nb.runtime.place import coroutine_frames
 
 if TYPE_CHECKING:
     from durable_nb.runtime.instance import WorkflowInstance
@@ -30,7 +30,7 @@ def stack_trace(run: WorkflowInstance) -> str:
         lines = [f"Stack for {task!r} (most recent call last):"]
         for frame in coroutine_frames(task.get_coro()):
             code = frame.f_code
-            lines.append(f'  File "{name_file(code.co_filename)}", line {frame.f_lineno}, in {code.co_name}')
+            lines.append(f'  File "{code.co_filename}", line {frame.f_lineno}, in {code.co_name}')
             source = linecache.getline(code.co_filename, frame.f_lineno).strip()
             if source:
                 lines.append(f"    {source}")

@@ -410,7 +410,3 @@ class WorkflowInstance:
     builtin_query_names = builtin_queries.NAMES
     start_timer = start_timer
     sleep = sleep
-
-
-def _sequence(delivered: tuple[float, Any, Any]) -> float:
-    return delivered[0]

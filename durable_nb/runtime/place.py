@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import site
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from types import CodeType, FrameType
 from typing import Any
 
@@ -28,15 +28,6 @@ _ours: dict[CodeType, bool] = {}
 Place = tuple[CodeType, int]
 """Code object and line."""
 
-name_file: Callable[[str], str] = lambda filename: filename  # noqa: E731 - a hook, replaced by the notebook layer
-"""How a file is named in messages; the notebook layer sets this to name cells."""
-
-
-def set_file_namer(namer: Callable[[str], str]) -> None:
-    """Let ``namer`` turn file names (of cells, for instance) into what messages show."""
-    global name_file
-    name_file = namer
-
 
 def is_library_file(file: str) -> bool:
     """Whether a file belongs to Python, an installed package or this one."""
@@ -53,9 +44,9 @@ def is_library(code: CodeType) -> bool:
     return known
 
 
-def caller_place(depth: int = 1) -> Place | None:
+def caller_place() -> Place | None:
     """Innermost author's frame that is running; None where there is none."""
-    return frame_place(sys._getframe(depth + 1))
+    return frame_place(sys._getframe(2))
 
 
 def waiting_place(tasks: Iterable[Any]) -> Place | None:
@@ -82,11 +73,11 @@ def coroutine_frames(coroutine: Any) -> list[FrameType]:
 
 
 def describe(place: Place | None) -> str:
-    """Place as messages show it: file or cell, line, function; "" for None."""
+    """Place as messages show it: file, line, function; "" for None. Who shows it names the cell of a file."""
     if place is None:
         return ""
     code, line = place
-    return f"{name_file(code.co_filename)}, line {line}, in {code.co_qualname}"
+    return f"{code.co_filename}, line {line}, in {code.co_qualname}"
 
 
 def frame_place(frame: FrameType | None) -> Place | None:

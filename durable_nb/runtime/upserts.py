@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 _KEYWORD_LIST = SearchAttributeIndexedValueType.KEYWORD_LIST
 
 
-def warn_untyped(attributes: Any, stacklevel: int = 3) -> None:
+def warn_untyped(attributes: Any) -> None:
     """The dict form of search attributes is deprecated."""
     if attributes and isinstance(attributes, Mapping):
-        warnings.warn("Dictionary-based search attributes are deprecated", DeprecationWarning, stacklevel=stacklevel)
+        warnings.warn("Dictionary-based search attributes are deprecated", DeprecationWarning, stacklevel=3)
 
 
 def upsert_search_attributes(

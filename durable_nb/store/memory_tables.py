@@ -97,11 +97,6 @@ class Tables:
             # Of equally old ones the last to arrive.
             return copy(max(reversed(found), key=lambda row: row.created_at, default=None))
 
-    def set_signature(self, digest: str, signature: str) -> None:
-        with self._enter(change=True):
-            if digest in self._definitions:
-                self._definitions[digest].signature = signature
-
     def put_message(self, run_key: int, kind: str, sender: int, body: bytes, now: int) -> int:
         with self._enter(change=True):
             number = self._next("message")

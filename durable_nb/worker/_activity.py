@@ -23,18 +23,18 @@ from durable_nb.activity import ActivityCancellationDetails
 from durable_nb.activity import logger as activity_logger
 from durable_nb.activity._context import Flag, enter
 from durable_nb.activity._definition import ActivityDefinition, must_have_definition
+from durable_nb.engine.hop import Hop
 from durable_nb.exceptions import ApplicationError
 from durable_nb.metric_meter import MetricMeter
 from durable_nb.model.failure import ApplicationFailureInfo, Failure
 from durable_nb.model.progress import is_report
 from durable_nb.model.spelling import nearest
 from durable_nb.model.storable import as_text
-from durable_nb.model.tasks import ActivityOutcome, ActivityTask, HeartbeatReply
+from durable_nb.model.tasks import ActivityOutcome, ActivityTask
 from durable_nb.policies import RawValue
 from durable_nb.worker import _output
 from durable_nb.worker._activity_call import ActivityCalls, call_in_thread
 from durable_nb.worker._heartbeat import HeartbeatThrottle, HeartbeatTiming, SendHeartbeat
-from durable_nb.worker._hop import Hop
 from durable_nb.worker._running import Report, RunningActivity, verdict
 from durable_nb.worker._serialization import wants_context, with_context
 
@@ -203,12 +203,6 @@ class ActivityExecutor:
             self._spawn(running)
         elif not self._hop.post(self._spawn, running):
             self._finish(running, _failed("the event loop of the worker is closed", "WorkerShutdown"))
-
-    def cancel(self, task_token: bytes, reply: HeartbeatReply) -> None:
-        """Deliver a reply that came without being asked for: a lost lease, a cancel request."""
-        running = self.running.get(task_token)
-        if running is not None:
-            self._hop.run(running.cancel_by_reply, reply)
 
     def cancel_local(self, task_token: bytes, details: ActivityCancellationDetails) -> None:
         """Ask a local activity to stop; without effect once it ended."""

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from durable_nb.runtime.definition import WorkflowDefinition
 from durable_nb.worker._assembly import UNLIMITED, build_port
-from durable_nb.worker._interceptor import Interceptor
 from durable_nb.worker._worker import unregister
 
 if TYPE_CHECKING:
@@ -33,9 +32,6 @@ class EmbeddedWorker:
 
     Parameters
     ----------
-    activity_executor
-        For sync activities; a thread pool of 32 threads by default, made when the first one is registered. Any other
-        executor will do; without a ``shared_state_manager`` its activities can neither heartbeat nor be cancelled.
     max_concurrent_activities
         None for as many as there are.
     guards
@@ -47,27 +43,17 @@ class EmbeddedWorker:
         client: Client,
         *,
         task_queue: str,
-        activity_executor: concurrent.futures.Executor | None = None,
-        shared_state_manager: SharedStateManager | None = None,
-        interceptors: Sequence[Interceptor] = (),
         max_concurrent_activities: int | None = None,
         max_cached_workflows: int = 1000,
-        workflow_failure_exception_types: Sequence[type[BaseException]] = (),
         guards: bool = True,
-        debug_mode: bool = False,
     ) -> None:
         self.client = client
         self._own_executor: concurrent.futures.ThreadPoolExecutor | None = None
         config: WorkerConfig = {
             "client": client,
             "task_queue": task_queue,
-            "activity_executor": activity_executor,
-            "shared_state_manager": shared_state_manager,
-            "interceptors": interceptors,
             "max_concurrent_activities": max_concurrent_activities,
             "max_cached_workflows": max_cached_workflows,
-            "workflow_failure_exception_types": workflow_failure_exception_types,
-            "debug_mode": debug_mode,
         }
         self.port = build_port(config, guards=guards, takes_anything=False, default_slots=UNLIMITED)
 
@@ -133,7 +119,11 @@ class EmbeddedWorker:
     def replace_executor(
         self, executor: concurrent.futures.Executor, shared_state_manager: SharedStateManager | None = None
     ) -> None:
-        """Run sync activities elsewhere from now on; those that run already stay where they are."""
+        """Run sync activities elsewhere from now on; those that run already stay where they are.
+
+        Without this they get a pool of 32 threads, made when the first one is registered. Any other executor will do;
+        without a ``shared_state_manager`` its activities can neither heartbeat nor be cancelled.
+        """
         self.port.executor.calls.replace_executor(executor, shared_state_manager)
 
     def _take_workflow(self, definition: WorkflowDefinition, digest: str, current: bool) -> None:

@@ -17,7 +17,6 @@ from durable_nb.model.failure import Failure
 from durable_nb.model.tasks import (
     ActivityOutcome,
     ActivityTask,
-    HeartbeatReply,
     QueryAnswer,
     QueryRequest,
     WorkflowTask,
@@ -193,6 +192,3 @@ class HostPort:
 
     def start_activity(self, task: ActivityTask, report: Callable[[ActivityOutcome], None]) -> None:
         self.executor.start(task, report)
-
-    def deliver_cancel(self, task_token: bytes, reply: HeartbeatReply) -> None:
-        self.executor.cancel(task_token, reply)

@@ -16,8 +16,6 @@ from durable_nb.workflow._typing import (
     UpdateMethodMultiParam,
 )
 
-_WARN = HandlerUnfinishedPolicy.WARN_AND_ABANDON
-
 
 @overload
 def signal(fn: CallableSyncOrAsyncReturnNoneType) -> CallableSyncOrAsyncReturnNoneType: ...

@@ -96,7 +96,7 @@ def test_processes_and_definitions_follow(store: Store, ask: Ask) -> None:
         ("d1", 1, False, 1, 1),
         ("d2", 2, True, 0, 0),
     ]
-    store.set_signature("d2", "mine")
+    store.renew_definitions([DefinitionRow("d2", "Order", "workflow", "source 2", "cell 1", 6, "mine")])
     store.unregister_process(row.process_key)
     assert ask("SELECT digest FROM definitions WHERE is_signed") == [("d2",)]
     assert ask("SELECT * FROM workers") == []

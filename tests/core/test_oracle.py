@@ -7,14 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from durable_nb.core import activities, closing, requests
-from durable_nb.core.reset import reset
 from durable_nb.model.attributes import SdkMetadata, TimerCanceled, TimerStarted, WorkflowExecutionCompleted
 from durable_nb.model.commands import WorkflowTaskFailure
 from durable_nb.model.enums import WorkflowTaskFailedCause
 from durable_nb.model.failure import ApplicationFailureInfo, Failure
 from durable_nb.model.payload import Payload
 from durable_nb.model.requests import ResetWorkflow, SignalInput, Target
-from tests.core.world import SECOND, World, activity
+from tests.core.world import SECOND, World, activity, reset
 from tests.runtime.oracle import Oracle
 
 pytestmark = pytest.mark.slow
@@ -97,7 +96,7 @@ def test_a_reset_run_is_accepted_and_goes_on(oracle):
     world = finished()
     second = next(e.event_id for e in world.events if isinstance(e.attributes, TimerCanceled)) - 1
     request = ResetWorkflow(Target("default", "wf"), second, reason="again")
-    world.commit(reset(world.context, world.state, world.events, request, 50, "new-run", world.now))
+    world.commit(reset(world, request, 50, "new-run"))
     assert verdict(oracle, world) is None
     world.task(TimerCanceled("1"))
     world.complete_activity("2")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from durable_nb.core import activities, closing, others, requests
-from durable_nb.core.reset import ResetError, reset
+from durable_nb.core.points import PointError
 from durable_nb.core.start import start_child
 from durable_nb.core.state import CLOSE_CHILD, JOIN_CHILD
 from durable_nb.core.transition import Transition
@@ -33,7 +33,7 @@ from durable_nb.model.events import Event
 from durable_nb.model.failure import Failure, WorkflowExecution
 from durable_nb.model.requests import ResetTo, ResetWorkflow, SignalInput, Target
 from durable_nb.model.tasks import UpdateRequest
-from tests.core.world import NOON, SECOND, World, activity, text
+from tests.core.world import NOON, SECOND, World, activity, reset, text
 
 
 def signal(world: World, name: str, request_id: str = "") -> None:
@@ -43,7 +43,7 @@ def signal(world: World, name: str, request_id: str = "") -> None:
 def reset_of(world: World, event_id: int, **options) -> Transition:
     request = ResetWorkflow(Target("default", "wf"), event_id, reason="bad luck", identity="me", **options)
     run_id = "new-run" if len(world.runs) == 1 else "newer-run"
-    return reset(world.context, world.state, world.events, request, 99 + len(world.runs), run_id, world.now)
+    return reset(world, request, 99 + len(world.runs), run_id)
 
 
 def after_reset(world: World, event_id: int, **options) -> World:
@@ -254,7 +254,7 @@ def test_a_clock_that_went_back_does_not_make_event_times_go_back():
 
 @pytest.mark.parametrize("event_id", [0, -3, 18, 1000])
 def test_an_event_that_does_not_exist_is_refused_with_the_range(event_id):
-    with pytest.raises(ResetError, match=f"no event {event_id} .* has events 1 to 17"):
+    with pytest.raises(PointError, match=f"no event {event_id} .* has events 1 to 17"):
         reset_of(two_steps(), event_id)
 
 
@@ -263,12 +263,12 @@ def test_an_event_that_does_not_exist_is_refused_with_the_range(event_id):
     [(1, "WorkflowExecutionStarted", "4, 10, 16"), (8, "WorkflowTaskScheduled", "4, 10, 16"), (12, "Activity", "10")],
 )
 def test_an_event_outside_a_workflow_task_is_refused_with_the_nearest_choice(event_id, name, near):
-    with pytest.raises(ResetError, match=f"event {event_id} .*{name}.*near it: .*{near}"):
+    with pytest.raises(PointError, match=f"event {event_id} .*{name}.*near it: .*{near}"):
         reset_of(two_steps(), event_id)
 
 
 def test_a_run_without_a_finished_task_says_so():
-    with pytest.raises(ResetError, match="no workflow task has ended"):
+    with pytest.raises(PointError, match="no workflow task has ended"):
         reset_of(World().start(), 2)
 
 
@@ -336,7 +336,7 @@ def test_a_child_that_is_just_being_started_asks_for_patience():
     world.task(StartChildWorkflowExecutionInitiated(workflow_id="the-child", workflow_type="C"))
     signal(world, "x")
     world.task()
-    with pytest.raises(ResetError, match="'the-child' is just being started: try again"):
+    with pytest.raises(PointError, match="'the-child' is just being started: try again"):
         reset_of(world, 8)
 
 
@@ -378,7 +378,7 @@ def test_what_was_said_to_the_run_that_continued_it_is_said_again():
     world = two_steps()
     later = [Event(2, NOON, WorkflowExecutionSignaled("s")), Event(3, NOON, accepted("u"))]
     request = ResetWorkflow(Target("default", "wf"), 10)
-    tx = reset(world.context, world.state, world.events, request, 99, "new-run", world.now, later)
+    tx = reset(world, request, 99, "new-run", later)
     assert [event.event_type.title for event in tx.events[10:]] == [
         "WorkflowExecutionSignaled",
         "WorkflowTaskScheduled",
@@ -396,7 +396,7 @@ def test_a_point_can_be_named_by_task_or_activity(options, kept):
 
 
 def test_an_unknown_activity_is_refused_with_those_that_there_are():
-    with pytest.raises(ResetError, match=r"no activity with id '7'; its activities are 1 \(act\), 2 \(act\)"):
+    with pytest.raises(PointError, match=r"no activity with id '7'; its activities are 1 \(act\), 2 \(act\)"):
         reset_of(two_steps(), 0, activity_id="7")
 
 
@@ -406,7 +406,7 @@ def test_a_signal_under_way_forbids_the_reset():
     world.task(SignalExternalWorkflowExecutionInitiated(workflow_execution=target, signal_name="s"))
     signal(world, "go")
     world.task()
-    with pytest.raises(ResetError, match="signal or cancel request"):
+    with pytest.raises(PointError, match="signal or cancel request"):
         reset_of(world, len(world.events))
 
 

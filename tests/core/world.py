@@ -6,13 +6,15 @@ the state is compared with what ``load`` makes of the rows, so every test of the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
 from durable_nb.core import activities, deadlines, start, workflow_tasks
+from durable_nb.core.beginnings import beginning
+from durable_nb.core.branch import Branch, branch
 from durable_nb.core.loading import load
 from durable_nb.core.state import ActivityState, ExecutionState
 from durable_nb.core.transition import LEASED_AND_STARTED, Context, Transition
@@ -22,7 +24,7 @@ from durable_nb.model.commands import Command, WorkflowTaskCompletion, WorkflowT
 from durable_nb.model.events import Event, decode_attributes, decode_user_metadata
 from durable_nb.model.payload import Payload
 from durable_nb.model.records import ActivityRow, AttemptRow, LoadedRun, RunRow, RunWrite, TransferRow, WorkflowTaskRow
-from durable_nb.model.requests import StartWorkflow
+from durable_nb.model.requests import ResetWorkflow, StartWorkflow
 from tests.core.invariants import check_history, check_write, observe
 
 SECOND = 1_000_000
@@ -40,6 +42,21 @@ def activity(activity_id: str = "1", **options: Any) -> ActivityTaskScheduled:
     """Command attributes of an activity of a minute."""
     options = {"activity_type": "act", "start_to_close_timeout": 60 * SECOND, **options}
     return ActivityTaskScheduled(activity_id=activity_id, **options)
+
+
+def reset(
+    world: World, request: ResetWorkflow, run_key: int, run_id: str, following: Sequence[Event] = ()
+) -> Transition:
+    """First transition of the run that a reset of the world's run makes."""
+    asked = Branch(
+        beginning(world.state, world.events, request),
+        reason=request.reason,
+        identity=request.identity,
+        reapply_signals=request.reapply_signals,
+        reapply_updates=request.reapply_updates,
+        following=following,
+    )
+    return branch(world.context, world.state, world.events, asked, run_key, run_id, world.now)
 
 
 class Rows:

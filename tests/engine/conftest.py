@@ -28,6 +28,10 @@ class Driver:
         )
         return started
 
+    async def reset(self, request: ask.ResetWorkflow) -> str:
+        """The new run's ID."""
+        return str((await self.frontend.branch_workflow(request)).run_id)
+
     def target(self, workflow_id: str = "w", run_id: str = "") -> ask.Target:
         return ask.Target("default", workflow_id, run_id)
 

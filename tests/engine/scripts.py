@@ -29,7 +29,6 @@ from durable_nb.model.payload import Payload
 from durable_nb.model.tasks import (
     ActivityOutcome,
     ActivityTask,
-    HeartbeatReply,
     QueryAnswer,
     QueryRequest,
     WorkflowTask,
@@ -109,7 +108,6 @@ class ScriptedWorker:
         self.emitted: dict[int, int] = {}
         self.started: list[tuple[ActivityTask, Callable[[ActivityOutcome], None]]] = []
         self.executions: list[tuple[str, str, int]] = []
-        self.canceled: list[bytes] = []
         self.fail_next: Exception | None = None
 
     def serves_workflow(self, workflow_type: str, digest: str = "") -> bool:
@@ -176,9 +174,6 @@ class ScriptedWorker:
             report(ActivityOutcome(result=task.input))
         else:
             self.started.append((task, report))
-
-    def deliver_cancel(self, task_token: bytes, reply: HeartbeatReply) -> None:
-        self.canceled.append(task_token)
 
 
 def _accept(update: Any) -> list[Command]:

@@ -75,7 +75,7 @@ async def test_updates_after_the_point_are_asked_again_and_survive_a_restart(dri
     d.handle.register_worker(ScriptedWorker({"W": until_signal()}))
     await d.start("W")
     await d.frontend.update_workflow(ask.UpdateWorkflow(d.target(), "u1", "set", text("v"), wait_completed=True))
-    run_id = await d.frontend.reset_workflow(ask.ResetWorkflow(d.target(), to=ask.ResetTo.FIRST_TASK))
+    run_id = await d.reset(ask.ResetWorkflow(d.target(), to=ask.ResetTo.FIRST_TASK))
     await d.settle()
     names = await d.event_names(run_id=run_id)
     assert names.count("WorkflowExecutionUpdateAccepted") == 1
@@ -99,7 +99,7 @@ async def test_an_update_that_the_new_code_rejects_is_not_asked_for_ever(driver)
         return original(run_key, task)
 
     worker.run_workflow_task = rejecting
-    run_id = await d.frontend.reset_workflow(ask.ResetWorkflow(d.target(), to=ask.ResetTo.FIRST_TASK))
+    run_id = await d.reset(ask.ResetWorkflow(d.target(), to=ask.ResetTo.FIRST_TASK))
     await d.settle()
     assert offered == [["u1"]]
     await d.frontend.signal_workflow(ask.SignalWorkflow(d.target(run_id=run_id), ask.SignalInput("stop")))
@@ -115,7 +115,7 @@ async def test_a_running_child_goes_on_and_reports_to_the_new_run(driver):
     d.clock.advance(2 * SECOND)
     await d.settle()
     last = (await finished_tasks(d))[-1]
-    run_id = await d.frontend.reset_workflow(ask.ResetWorkflow(d.target(), last))
+    run_id = await d.reset(ask.ResetWorkflow(d.target(), last))
     await d.settle()
     assert await status(d, "child") is WorkflowExecutionStatus.RUNNING
     await d.frontend.signal_workflow(ask.SignalWorkflow(d.target("child"), ask.SignalInput("stop")))
@@ -135,7 +135,7 @@ async def test_a_child_that_fell_with_its_closed_parent_is_reported_to_the_new_r
     last = (await finished_tasks(d))[-1]
     request = ask.ResetWorkflow(d.target(run_id=first.run_id), last)
     assert (await d.frontend.preview_branch(request)).children == ["child"]
-    run_id = await d.frontend.reset_workflow(request)
+    run_id = await d.reset(request)
     assert (await d.close_event(run_id=run_id)).attributes.result == text("ChildWorkflowExecutionTerminated")
 
 
@@ -145,7 +145,7 @@ async def test_a_reset_to_before_the_child_ends_it_and_starts_another(driver):
     await d.start("P")
     await child_runs(d)
     old = (await d.frontend.describe_workflow(d.target("child"))).run_id
-    run_id = await d.frontend.reset_workflow(ask.ResetWorkflow(d.target(), to=ask.ResetTo.FIRST_TASK))
+    run_id = await d.reset(ask.ResetWorkflow(d.target(), to=ask.ResetTo.FIRST_TASK))
     await child_runs(d)
     assert await status(d, "child", old) is WorkflowExecutionStatus.TERMINATED
     assert (await d.frontend.describe_workflow(d.target("child"))).parent_run_id == run_id
@@ -160,7 +160,7 @@ async def test_news_of_a_child_waits_for_a_parent_whose_process_died_after_the_r
     await child_runs(d)
     d.clock.advance(2 * SECOND)
     await d.settle()
-    run_id = await d.frontend.reset_workflow(ask.ResetWorkflow(d.target(), (await finished_tasks(d))[-1]))
+    run_id = await d.reset(ask.ResetWorkflow(d.target(), (await finished_tasks(d))[-1]))
     d.handle.close()
     later = driver()
     later.handle.register_worker(ScriptedWorker({"P": parent, "C": until_signal()}))
@@ -179,7 +179,7 @@ async def test_a_reset_of_a_closed_run_ends_a_later_one_in_the_commit_that_store
     store, units = d.handle.store, []
     commit = store.commit
     monkeypatch.setattr(store, "commit", lambda given: units.extend(given) or commit(given))
-    heir = await d.frontend.reset_workflow(ask.ResetWorkflow(d.target(run_id=first), to=ask.ResetTo.FIRST_TASK))
+    heir = await d.reset(ask.ResetWorkflow(d.target(run_id=first), to=ask.ResetTo.FIRST_TASK))
     ended = await d.close_event(run_id=later)
     assert (ended.event_type.title, ended.attributes.reason) == ("WorkflowExecutionTerminated", f"reset: run {first}")
     together = next(unit for unit in units if any(write.run.run_id == later for write in unit.writes))
@@ -196,7 +196,7 @@ async def test_a_signal_that_meets_the_reset_of_its_run_is_not_lost(driver):
         d.frontend.signal_workflow(ask.SignalWorkflow(d.target(), ask.SignalInput(f"s{n}", request_id=f"r{n}")))
         for n in range(20)
     ]
-    signals.insert(10, d.frontend.reset_workflow(ask.ResetWorkflow(d.target(), to=ask.ResetTo.FIRST_TASK)))
+    signals.insert(10, d.reset(ask.ResetWorkflow(d.target(), to=ask.ResetTo.FIRST_TASK)))
     await asyncio.gather(*signals)
     await d.settle()
     heard = [e.attributes.signal_name for e in await d.events() if hasattr(e.attributes, "signal_name")]

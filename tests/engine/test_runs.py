@@ -374,7 +374,7 @@ async def test_a_reset_goes_on_from_the_chosen_task_and_starts_its_pending_activ
     finished = [
         e.event_id for e in await d.events(run_id=first.run_id) if e.event_type.title == "WorkflowTaskCompleted"
     ]
-    run_id = await d.frontend.reset_workflow(ask.ResetWorkflow(d.target(run_id=first.run_id), finished[1], "again"))
+    run_id = await d.reset(ask.ResetWorkflow(d.target(run_id=first.run_id), finished[1], "again"))
     assert run_id != first.run_id
     last = (await d.event_names(run_id=first.run_id))[-1]
     assert last == ("WorkflowExecutionCompleted" if closed else "WorkflowExecutionTerminated")

@@ -139,16 +139,6 @@ def test_the_innermost_line_of_the_author_is_named() -> None:
     assert problem(OneMore).where.endswith("in helper")
 
 
-def test_files_may_be_given_other_names_such_as_cells() -> None:
-    from durable_nb.runtime import place
-
-    place.set_file_namer(lambda file: "cell [7]" if file == __file__ else file)
-    try:
-        assert problem(TimerFirst).where.startswith("cell [7], line ")
-    finally:
-        place.set_file_namer(lambda file: file)
-
-
 @pytest.mark.parametrize(
     ("code", "actual"),
     [

@@ -220,9 +220,6 @@ def test_a_definition_that_is_made_again_takes_the_place_of_its_row(store: Store
     assert store.get_definition("d1") == again
     assert store.latest_definition("workflow", "Order") == again
     assert store.get_definition("d3") is not None
-    store.set_signature("d1", "mark")
-    store.set_signature("d3", "mark")
-    assert store.get_definition("d1").signature == "mark"
 
 
 def test_a_message_waits_until_somebody_replies(store: Store) -> None:

@@ -116,6 +116,10 @@ class Rig:
         self.executor.start(task, report)
         return ended
 
+    def cancel(self, task: ActivityTask, reply: HeartbeatReply) -> None:
+        """Answer a heartbeat of a running attempt."""
+        self.executor.running[task.task_token].cancel_by_reply(reply)
+
     async def run(self, activity_type: str, *args: Any, **fields: Any) -> ActivityOutcome:
         return await self.start(activity_task(activity_type, *args, **fields))
 

@@ -71,16 +71,15 @@ async def test_without_a_heartbeat_nothing_is_learnt_of_a_cancel() -> None:
     assert value_of(await end) is False
 
 
-async def test_a_cancel_delivered_unasked_reaches_the_activity() -> None:
+async def test_a_reply_that_says_nothing_cancels_nothing() -> None:
     rig = Rig(endless)
     task = activity_task("endless")
     end = rig.start(task)
     await settle()
-    rig.executor.cancel(task.task_token, HeartbeatReply())
+    rig.cancel(task, HeartbeatReply())
     await settle()
     assert not end.done(), "a reply that says nothing cancels nothing"
-    rig.executor.cancel(b"unknown", CANCEL)
-    rig.executor.cancel(task.task_token, CANCEL)
+    rig.cancel(task, CANCEL)
     assert (await end).canceled
 
 
@@ -88,7 +87,7 @@ async def test_a_cancel_before_the_first_step_is_not_lost() -> None:
     rig = Rig(endless)
     task = activity_task("endless")
     end = rig.start(task)
-    rig.executor.cancel(task.task_token, CANCEL)
+    rig.cancel(task, CANCEL)
     assert (await end).canceled
 
 
@@ -109,7 +108,7 @@ async def test_repeated_requests_do_not_interrupt_the_clean_up() -> None:
     end = rig.start(task)
     for _ in range(3):
         await settle()
-        rig.executor.cancel(task.task_token, CANCEL)
+        rig.cancel(task, CANCEL)
     gate.set()
     assert value_of(await end) == "clean"
 

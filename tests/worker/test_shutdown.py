@@ -77,7 +77,7 @@ async def test_a_cancel_requested_before_the_shutdown_is_still_reported_as_cance
     task = activity_task("twice")
     end = rig.start(task)
     await settle()
-    rig.executor.cancel(task.task_token, HeartbeatReply(cancel_requested=True))
+    rig.cancel(task, HeartbeatReply(cancel_requested=True))
     await settle()
     await rig.executor.shutdown(0)
     assert (await end).canceled

@@ -56,10 +56,6 @@ class Records:
             row = connection.execute(f"SELECT {_DEFINITION} FROM definitions {where}", parameters).fetchone()
         return None if row is None else DefinitionRow(*row)
 
-    def set_signature(self, digest: str, signature: str) -> None:
-        with self._database.writing() as cursor:
-            cursor.execute("UPDATE definitions SET signature = ? WHERE digest = ?", (signature, digest))
-
     # -- messages ----------------------------------------------------------------------------------------------------
 
     def put_message(self, run_key: int, kind: str, sender: int, body: bytes, now: int) -> int:

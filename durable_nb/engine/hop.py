@@ -1,4 +1,4 @@
-"""From any thread to the worker's loop, many calls for one wake-up.
+"""From any thread to a loop, many calls for one wake-up.
 
 Waking a loop from another thread is a system call; while one wake-up is on its way, further calls only join the
 queue. Invariant: calls run in the order in which they were posted.
@@ -51,4 +51,4 @@ class Hop:
             try:
                 call(*args)
             except Exception as error:
-                self._loop.call_exception_handler({"message": "error in a call to the worker", "exception": error})
+                self._loop.call_exception_handler({"message": "error in a call of a thread", "exception": error})
