@@ -11,37 +11,29 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from durable_nb.analytics import guard
 from durable_nb.analytics.feeds import open_feed
+from durable_nb.analytics.fetching import Frame, fetch
+from durable_nb.analytics.interrupting import interruptible
 from durable_nb.analytics.mirror import Mirror
 from durable_nb.analytics.wanted import NOTHING, Wanted, wanted, wanted_of_named
 from durable_nb.analytics.watch import Watch
-from durable_nb.errors import PayloadDecodeError, QueryError, ResultCutWarning
+from durable_nb.errors import PayloadDecodeError, ResultCutWarning
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from durable_nb.store.protocol import Store
 
-T = TypeVar("T")
-
-Frame = Literal["pandas", "polars", "arrow"]
-
 DEFAULT_LIMIT = 1_000_000
 """Rows of an answer unless asked for more: about what a notebook can hold and nobody reads."""
 
 _QUESTIONS = 500
 """Questions of which it is remembered what they need."""
-
-_CHUNK_VECTORS = 50
-"""Vectors of 2,048 rows that are fetched at once."""
-
-_STEP = 0.1
-"""Seconds between two looks for an interrupt."""
 
 
 class Explorer:
@@ -65,14 +57,14 @@ class Explorer:
 
     def refresh(self) -> None:
         """Bring what is held up to date now; every query does so by itself, and brings in what it needs."""
-        _interruptible(lambda stop: self.mirror.refresh(stop=stop, wanted=NOTHING), lambda: None)
+        interruptible(lambda stop: self.mirror.refresh(stop=stop, wanted=NOTHING), lambda: None)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB connection to the copy, refreshed now; later refreshes show in it too.
 
         For one thread. It can make tables and macros of its own but reach no file and change no setting.
         """
-        _interruptible(lambda stop: self.mirror.refresh(stop=stop), lambda: None)
+        interruptible(lambda stop: self.mirror.refresh(stop=stop), lambda: None)
         return self.mirror.cursor()
 
     def frame(
@@ -130,7 +122,7 @@ class Explorer:
             self.mirror.refresh(load, stop, needs)
             watch.begin()
             with _questions_only(cursor, needs.narrow_views):
-                return _FETCH[as_](cursor, query, values, limit, stop, watch.tell)
+                return fetch(as_, cursor, query, values, limit, stop, watch.tell)
 
         def answer(stop: threading.Event) -> tuple[Any, bool]:
             # A frame of the caller may have the name of a view.
@@ -144,7 +136,7 @@ class Explorer:
             return ask(wanted(query), stop)
 
         try:
-            frame, cut = _interruptible(answer, cursor.interrupt, watch.look)
+            frame, cut = interruptible(answer, cursor.interrupt, watch.look)
         except duckdb.CatalogException as error:
             raise guard.explain(self._with_all_views(cursor, query, values, error)) from None
         except duckdb.Error as error:
@@ -252,46 +244,6 @@ def _questions_only(cursor: duckdb.DuckDBPyConnection, views: Iterable[str] = ()
     # Not rolled back: the connection is closed after the query, also when its result was not read to the end.
 
 
-def _interruptible(
-    work: Callable[[threading.Event], T], interrupt: Callable[[], None], look: Callable[[], None] = lambda: None
-) -> T:
-    """``work`` beside the main thread, which stays open for a keyboard interrupt; on other threads just ``work``.
-
-    ``look`` is called a few times a second meanwhile.
-    """
-    stop, done = threading.Event(), threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        return work(stop)
-    outcome: list[T] = []
-    failure: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            if not stop.is_set():
-                outcome.append(work(stop))
-        except BaseException as error:
-            failure.append(error)
-        finally:
-            done.set()
-
-    thread = threading.Thread(target=run, name="durable_nb query", daemon=True)
-    # An event, because a join that is interrupted takes its thread for ended (CPython 3.11).
-    try:
-        thread.start()
-        while not done.wait(_STEP):
-            look()
-    except BaseException:
-        # The interrupt may strike while the thread is being started: then it finds that it is not wanted any more.
-        stop.set()
-        while thread.is_alive() and not done.is_set():
-            interrupt()
-            done.wait(_STEP)
-        raise
-    if failure:
-        raise failure[0]
-    return outcome[0]
-
-
 def _outside_level() -> int:
     """Level of the first frame outside this package, for a warning that names the user's line."""
     import sys  # noqa: PLC0415 - only for a rare warning
@@ -301,105 +253,3 @@ def _outside_level() -> int:
     while frame is not None and frame.f_globals.get("__name__", "").startswith("durable_nb"):
         level, frame = level + 1, frame.f_back
     return level
-
-
-# -- fetching ------------------------------------------------------------------------------------------------------
-
-
-def _told(progress: Callable[[str], None], rows: int) -> None:
-    # An answer of one part is there before anybody has read how long it is.
-    if rows >= _CHUNK_VECTORS * 2048:
-        progress(f"{rows:,} rows")
-
-
-def _fetch_pandas(
-    cursor: duckdb.DuckDBPyConnection,
-    query: str,
-    values: Any,
-    limit: int | None,
-    stop: threading.Event,
-    progress: Callable[[str], None],
-) -> tuple[Any, bool]:
-    import pandas as pd  # noqa: PLC0415 - slow to import
-
-    cursor.execute(query, values)
-    kinds = [str(column[1]) for column in cursor.description or ()]
-    parts: list[Any] = []
-    rows = 0
-    while True:
-        part = cursor.fetch_df_chunk(_CHUNK_VECTORS)
-        if not len(part) and parts:
-            break
-        parts.append(part)
-        rows += len(part)
-        if not len(part) or (limit is not None and rows > limit):
-            break
-        _told(progress, rows)
-        if stop.is_set():
-            raise KeyboardInterrupt
-    kept = [part for part in parts if len(part)] or parts[:1]
-    frame = kept[0] if len(kept) == 1 else pd.concat(kept, ignore_index=True)
-    cut = limit is not None and rows > limit
-    if cut:
-        frame = frame.iloc[:limit]
-    return _exact(frame, kinds), cut
-
-
-_EXACT = 2**53
-
-
-def _exact(frame: Any, kinds: list[str]) -> Any:
-    """Sums of integers (HUGEINT) as integers where they are; DuckDB gives them as floating-point numbers."""
-    for place, kind in enumerate(kinds):
-        if kind not in ("HUGEINT", "UHUGEINT"):
-            continue
-        column = frame.iloc[:, place]
-        if not len(column) or column.abs().max() <= _EXACT or column.isna().all():
-            frame.isetitem(place, column.astype("Int64" if column.isna().any() else "int64"))
-    return frame
-
-
-def _fetch_arrow(
-    cursor: duckdb.DuckDBPyConnection,
-    query: str,
-    values: Any,
-    limit: int | None,
-    stop: threading.Event,
-    progress: Callable[[str], None],
-) -> tuple[Any, bool]:
-    try:
-        import pyarrow as pa  # noqa: PLC0415 - optional
-    except ImportError:
-        raise QueryError(
-            "Arrow and polars frames need pyarrow", fix="pip install 'durable_nb[arrow]', or leave as_ out"
-        ) from None
-    reader = cursor.sql(query, params=values).to_arrow_reader(_CHUNK_VECTORS * 2048)
-    parts: list[Any] = []
-    rows = 0
-    for part in reader:
-        parts.append(part)
-        rows += part.num_rows
-        if limit is not None and rows > limit:
-            break
-        _told(progress, rows)
-        if stop.is_set():
-            raise KeyboardInterrupt
-    table = pa.Table.from_batches(parts, reader.schema)
-    cut = limit is not None and rows > limit
-    return (table.slice(0, limit) if cut else table), cut
-
-
-def _fetch_polars(*args: Any) -> tuple[Any, bool]:
-    try:
-        import polars as pl  # noqa: PLC0415 - optional
-    except ImportError:
-        raise QueryError("polars is not installed", fix="pip install polars, or leave as_ out") from None
-    table, cut = _fetch_arrow(*args)
-    return pl.from_arrow(table), cut
-
-
-_FETCH: dict[str, Callable[..., tuple[Any, bool]]] = {
-    "pandas": _fetch_pandas,
-    "arrow": _fetch_arrow,
-    "polars": _fetch_polars,
-}

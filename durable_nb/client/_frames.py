@@ -20,7 +20,8 @@ from durable_nb.client._stats import Stats
 from durable_nb.service import RPCError, RPCStatusCode
 
 if TYPE_CHECKING:
-    from durable_nb.analytics.access import Explorer, Frame
+    from durable_nb.analytics.access import Explorer
+    from durable_nb.analytics.fetching import Frame
     from durable_nb.client._client import Client
 
 _LIMIT = 1_000_000
