@@ -20,6 +20,7 @@ from durable_nb.analytics.feeds import open_feed
 from durable_nb.analytics.fetching import Frame, fetch
 from durable_nb.analytics.interrupting import interruptible
 from durable_nb.analytics.mirror import Mirror
+from durable_nb.analytics.named import known_functions
 from durable_nb.analytics.wanted import NOTHING, Wanted, wanted, wanted_of_named
 from durable_nb.analytics.watch import Watch
 from durable_nb.errors import PayloadDecodeError, ResultCutWarning
@@ -46,6 +47,8 @@ class Explorer:
         self.mirror = mirror
         self._narrow: dict[str, Wanted | None] = {}
         """What the last questions need by the columns that they name: a dashboard asks the same ones all the time."""
+        self._functions: frozenset[str] | None = None
+        """Functions that there were before anybody could make macros; None while nobody can."""
 
     @property
     def url(self) -> str:
@@ -65,7 +68,9 @@ class Explorer:
         For one thread. It can make tables and macros of its own but reach no file and change no setting.
         """
         interruptible(lambda stop: self.mirror.refresh(stop=stop), lambda: None)
-        return self.mirror.cursor()
+        cursor = self.mirror.cursor()
+        self._functions = self._functions or known_functions(cursor)
+        return cursor
 
     def frame(
         self,
@@ -107,12 +112,7 @@ class Explorer:
         """
         if as_ not in ("pandas", "polars", "arrow"):
             raise ValueError(f"as_ must be 'pandas', 'polars' or 'arrow', not {as_!r}")
-        cursor = self.mirror.cursor()
-        guard.check(cursor, query)
-        for name, table in (tables or {}).items():
-            cursor.register(name, table)
         values = guard.bindable(params)
-
         watch = Watch(progress)
 
         def load(done: int, total: int) -> None:
@@ -135,7 +135,10 @@ class Explorer:
                     cursor.execute("ROLLBACK")
             return ask(wanted(query), stop)
 
+        cursor = self.mirror.cursor()
         try:
+            guard.check(cursor, query)
+            guard.add_frames(cursor, tables or {})
             frame, cut = interruptible(answer, cursor.interrupt, watch.look)
         except duckdb.CatalogException as error:
             raise guard.explain(self._with_all_views(cursor, query, values, error)) from None
@@ -157,7 +160,10 @@ class Explorer:
             if len(known) >= _QUESTIONS:
                 known.clear()
             known[query] = wanted_of_named(cursor, query)
-        return known[query]
+        needs = known[query]
+        if needs is not None and self._functions is not None and not needs.functions <= self._functions:
+            return None
+        return needs
 
     def _with_all_views(
         self, cursor: duckdb.DuckDBPyConnection, query: str, values: Any, error: duckdb.Error

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 
@@ -36,8 +36,14 @@ _NODES = frozenset(
 
 _VIEWS = {name: view for view in VIEWS.values() for name in (view.name, view.versioned_name)}
 
-Named = dict[str, frozenset[str]]
-"""Columns by the name under which a question uses a view."""
+
+class Named(NamedTuple):
+    """What a question names."""
+
+    columns: dict[str, frozenset[str]]
+    """By the name under which it uses a view."""
+    functions: frozenset[str]
+    """In lower case. A macro that a user made may read what the question does not name."""
 
 
 def view_of(name: str) -> View:
@@ -46,7 +52,7 @@ def view_of(name: str) -> View:
 
 
 def named_columns(connection: duckdb.DuckDBPyConnection, query: str) -> Named | None:
-    """The columns of each view that a question names; None where it may read others too."""
+    """The columns of each view that a question names, and functions; None where it may read columns without a name."""
     try:
         (text,) = connection.execute("SELECT json_serialize_sql($1)", [query]).fetchall()[0]
         tree = json.loads(text)
@@ -69,7 +75,14 @@ def named_columns(connection: duckdb.DuckDBPyConnection, query: str) -> Named | 
             return None
         name = view["table_name"].lower()
         found[name] = frozenset(column.name for column in _VIEWS[name].columns if column.name in words)
-    return found or None
+    functions = frozenset(node["function_name"].lower() for node in nodes if "function_name" in node)
+    return Named(found, functions) if found else None
+
+
+def known_functions(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """Functions and macros that there are, in lower case."""
+    found = connection.execute("SELECT DISTINCT lower(function_name) FROM duckdb_functions()").fetchall()
+    return frozenset(name for (name,) in found)
 
 
 def _nodes(tree: Any, sources: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

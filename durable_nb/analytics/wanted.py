@@ -22,7 +22,7 @@ _WORD = re.compile(r"\w+")
 _READS_EVENTS = re.compile(r"\bmirror\.main\.events\b(?: WHERE event_type IN \(([\d, ]+)\))?")
 _READS_ATTEMPTS = re.compile(r"\bmirror\.main\.attempts\b|\binternal\.attempts\b")
 
-_BEHIND_THE_VIEWS = frozenset({"mirror", "internal", "query", "query_table"})
+_BEHIND_THE_VIEWS = frozenset({"mirror", "internal", "query", "query_table", "json_execute_serialized_sql"})
 """Words by which a question may reach rows without naming a view: tables themselves, and names made while it runs."""
 
 _ABOUT_VIEWS = re.compile(r"\b(?:show|describe|summarize|information_schema)\b|\b(?:duckdb|sqlite|pragma|pg)_")
@@ -41,6 +41,8 @@ class Wanted:
     """Whether finished attempts are read."""
     narrow_views: tuple[str, ...] = ()
     """Statements that make views for this question alone, in place of the whole ones."""
+    functions: frozenset[str] = frozenset()
+    """What the question calls, where it has views for it alone: they must read nothing but what it names."""
 
 
 EVERYTHING = Wanted(frozenset(VIEWS), ALL_TYPES, True)
@@ -71,9 +73,9 @@ def wanted_of_named(connection: duckdb.DuckDBPyConnection, query: str) -> Wanted
     named = named_columns(connection, query)
     if named is None:
         return None
-    narrow = tuple(view_of(name).narrow_ddl(name, columns) for name, columns in named.items())
+    narrow = tuple(view_of(name).narrow_ddl(name, columns) for name, columns in named.columns.items())
     types, attempts = _read_by(" ".join(narrow))
-    return Wanted(frozenset(), types, attempts, narrow)
+    return Wanted(frozenset(), types, attempts, narrow, named.functions)
 
 
 def _read_by(text: str) -> tuple[EventTypes, bool]:

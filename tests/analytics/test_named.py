@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def explorer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Explorer]:
 
 def named(explorer: Explorer, query: str) -> dict[str, set[str]] | None:
     found = named_columns(explorer.mirror.cursor(), query)
-    return None if found is None else {name: set(columns) for name, columns in found.items()}
+    return None if found is None else {name: set(columns) for name, columns in found.columns.items()}
 
 
 def rows(explorer: Explorer, query: str) -> list[str]:
@@ -140,6 +141,25 @@ def test_a_wrong_name_is_explained_by_all_columns_that_there_are(explorer: Explo
 def test_a_macro_that_reads_more_than_its_question_names_gets_it(explorer: Explorer) -> None:
     explorer.cursor().execute("CREATE MACRO senders() AS (SELECT count(DISTINCT identity) FROM runs)")
     assert explorer.frame("SELECT senders() AS n, status FROM runs LIMIT 1").n[0] > 0
+
+
+@pytest.mark.parametrize("macro", ["first_row()", "FIRST_ROW()", "(FROM first_rows())"])
+def test_a_macro_that_reads_whole_rows_gets_all_columns(explorer: Explorer, macro: str) -> None:
+    connection = explorer.cursor()
+    connection.execute(
+        "CREATE OR REPLACE MACRO first_row() AS (SELECT to_json(r) FROM runs r ORDER BY run_key LIMIT 1)"
+    )
+    connection.execute("CREATE OR REPLACE MACRO first_rows() AS TABLE SELECT first_row()")
+    found = explorer.frame(f"SELECT {macro} AS whole, run_key FROM runs LIMIT 1").whole[0]
+    assert len(json.loads(found)) == len(VIEWS["runs"].columns)
+
+
+def test_a_question_that_failed_for_want_of_a_macro_is_read_anew_when_it_is_there(explorer: Explorer) -> None:
+    query = "SELECT not_yet() AS n, status FROM runs LIMIT 1"
+    with pytest.raises(QueryError, match="not_yet does not exist"):
+        explorer.frame(query)
+    explorer.cursor().execute("CREATE MACRO not_yet() AS (SELECT count(*) FROM (DESCRIBE runs))")
+    assert explorer.frame(query).n[0] == len(VIEWS["runs"].columns)
 
 
 @pytest.mark.parametrize("depth", [100, 400, 900])

@@ -98,6 +98,7 @@ def test_events_of_a_small_store_stand_in_their_order_whatever_was_asked_before(
     [
         "SELECT * FROM query_table('ru' || 'ns')",
         "FROM query('FROM ' || 'runs')",
+        "FROM json_execute_serialized_sql(json_serialize_sql('FROM ev' || 'ents'))",
         "SELECT count(*) FROM mirror.main.events",
         "SELECT count(*) FROM Internal.Attempts",
         "WITH x AS (FROM EVENTS_v1) SELECT * FROM x",
