@@ -167,6 +167,15 @@ async def test_a_reset_run_tells_where_it_comes_from(client: Client) -> None:
     assert cause == [["ResetWorkflow", handle.result_run_id]]
 
 
+@pytest.mark.slow
+async def test_a_run_that_is_ended_before_it_may_begin_took_no_time(client: Client) -> None:
+    handle = await client.start_workflow(Child.run, False, id="later", task_queue=QUEUE, start_delay=timedelta(hours=1))
+    await handle.terminate("not needed")
+    [run] = client.runs().to_dict("records")
+    assert (run["status"], run["duration_us"]) == ("Terminated", 0)
+    assert run["close_time"] < run["execution_time"]
+
+
 # -- every row against the history ---------------------------------------------------------------------------------
 
 

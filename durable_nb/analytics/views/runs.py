@@ -51,8 +51,8 @@ RUNS = View(
         instant("close_time", "When it closed; NULL while it is open", "r.close_time"),
         length(
             "duration_us",
-            "From execution_time to close_time; NULL while it is open",
-            "CASE WHEN r.close_time <> 0 THEN r.close_time - r.execution_time END",
+            "From execution_time to close_time; 0 where it was closed before that; NULL while it is open",
+            "CASE WHEN r.close_time <> 0 THEN greatest(r.close_time - r.execution_time, 0) END",
         ),
         number("history_length", "Number of events", "r.next_event_id - 1"),
         number("history_size_bytes", "Size of the events' attributes as stored", "r.history_size", "bytes"),
