@@ -19,7 +19,8 @@ _ASKS = frozenset({"SELECT", "EXPLAIN", "MULTI"})
 
 _ONLY_VIEWS = "the views show what the store holds; to keep a result, assign it: df = durable_nb.sql(…)"
 _OWN_TABLES = "durable_nb.explore() gives a connection where you may make tables of your own"
-_PANDAS = "read the file with pandas, and pass what you need as parameters: sql('… WHERE x = $x', {'x': x})"
+_FRAMES = "pass the frame by name: sql('FROM mine', tables={'mine': frame}), in a cell FROM {frame}"
+_PANDAS = f"read the file with pandas, and {_FRAMES}"
 
 _REASONS = {
     "COPY": ("writes or reads a file", "write the frame instead: durable_nb.sql(…).to_parquet('runs.parquet')"),
@@ -35,6 +36,7 @@ _REASONS = {
     "PREPARE": ("prepares a statement", "pass parameters: sql('… WHERE x = $x', {'x': x})"),
     "EXECUTE": ("executes a prepared statement", "pass parameters: sql('… WHERE x = $x', {'x': x})"),
 }
+_EXTENSION = re.compile(r"install the required extension '(\w+)|it exists in the (\w+) extension")
 _WRITES = ("changes tables", f"{_ONLY_VIEWS}; {_OWN_TABLES}")
 
 
@@ -58,7 +60,10 @@ def check(connection: duckdb.DuckDBPyConnection, query: str) -> None:
         raise QueryRefusedError(
             f"these are {len(found)} statements", fix="ask one question at a time; WITH … AS (…) SELECT … joins several"
         )
-    kind = str(found[0].type).rpartition(".")[2]
+    try:
+        kind = str(found[0].type).rpartition(".")[2]
+    except ValueError:  # DuckDB's library knows more kinds than its Python package: UPDATE EXTENSIONS
+        kind = "another kind"
     if kind not in _ASKS:
         reason, fix = _REASONS.get(kind, _WRITES)
         raise QueryRefusedError(f"a query may only ask, and this one {reason} ({kind})", fix=fix)
@@ -71,12 +76,19 @@ def explain(error: duckdb.Error) -> QueryError:
         return QueryRefusedError(f"this query reaches outside the store: {text}", fix=_PANDAS)
     if isinstance(error, duckdb.TransactionException) and "read-only" in text:
         return QueryRefusedError("a query may only ask, and this one changes tables", fix=_WRITES[1])
+    if extension := _EXTENSION.search(text):
+        return QueryRefusedError(
+            f"this query needs the extension {(extension[1] or extension[2])!r} of DuckDB, and a query loads none",
+            fix=_PANDAS,
+        )
     if "configuration has been locked" in text:
         return QueryRefusedError("a query may only ask, and this one changes a setting", fix=_REASONS["SET"][1])
     if any(
         words in text for words in ("arameter argument/count mismatch", "Values were not provided", "too large for")
     ):
         return QueryParameterError(text, fix="give each $name of the query a value: sql(query, {'name': value})")
+    if isinstance(error, duckdb.CatalogException) and text.startswith("Catalog Error: Table with name"):
+        return QueryError(text, fix=f"{_help()}; or {_FRAMES}")
     if isinstance(error, duckdb.CatalogException | duckdb.BinderException):
         return QueryError(text, fix=_help())
     return QueryError(text, fix="correct the query; durable_nb.analytics.describe() lists the views")
@@ -90,6 +102,24 @@ def _tidy(text: str) -> str:
     """DuckDB's message without its stack and without empty lines."""
     lines = [line.rstrip() for line in re.split(r"\n\s*Stack Trace:", text)[0].splitlines()]
     return "\n".join(line for line in lines if line)
+
+
+def add_frames(connection: duckdb.DuckDBPyConnection, frames: dict[str, Any]) -> None:
+    """Let a query use frames of the caller by name, on this connection.
+
+    Raises
+    ------
+    QueryParameterError
+        DNB802: one of them is no frame, or has no columns.
+    """
+    for name, frame in frames.items():
+        try:
+            connection.register(name, frame)
+        except (duckdb.Error, TypeError) as error:
+            raise QueryParameterError(
+                f"{name!r} ({type(frame).__name__}) cannot stand for a table: {_tidy(str(error)).splitlines()[0]}",
+                fix="a table is a pandas or polars DataFrame or an Arrow table with at least one column",
+            ) from None
 
 
 def bindable(params: Any) -> Any:

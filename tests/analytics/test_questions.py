@@ -71,6 +71,10 @@ REFUSED = {
     "BEGIN": "transaction",
     "PREPARE q AS SELECT 1": "prepares",
     "SELECT 1; SELECT 2": "2 statements",
+    "UPDATE EXTENSIONS": "may only ask",
+    "SELECT * FROM sqlite_scan('durable.db', 'runs')": "extension 'sqlite_scanner'",
+    "FROM 'prices.xlsx'": "extension 'excel'",
+    "SELECT * FROM st_read('map.shp')": "extension 'spatial'",
 }
 
 
@@ -132,6 +136,22 @@ def test_mistakes_are_explained(explorer: Explorer) -> None:
         explorer.frame("  -- nothing\n")
     with pytest.raises(QueryError, match="Could not convert"):
         explorer.frame("SELECT CAST('x' AS INT)")
+
+
+def test_who_names_a_frame_of_a_notebook_is_told_how_to_pass_it(explorer: Explorer) -> None:
+    prices = pd.DataFrame({"k": [1]})
+    with pytest.raises(QueryError, match="prices does not exist") as raised:
+        explorer.frame("SELECT * FROM prices")
+    assert "tables=" in raised.value.fix
+    assert "{frame}" in raised.value.fix
+    assert len(explorer.frame("SELECT * FROM prices", tables={"prices": prices})) == 1
+
+
+@pytest.mark.parametrize("value", [5, None, [1, 2], {"a": [1]}, pd.DataFrame(index=[1])], ids=repr)
+def test_what_can_be_no_table_is_said(explorer: Explorer, value: Any) -> None:
+    with pytest.raises(QueryParameterError, match=r"'prices' .* cannot stand for a table") as raised:
+        explorer.frame("SELECT * FROM prices", tables={"prices": value})
+    assert "DataFrame" in raised.value.fix
 
 
 # -- parameters ----------------------------------------------------------------------------------------------------
