@@ -151,7 +151,8 @@ class AsyncActivityCalls(OutboundInterceptor):
     async def fail_async_activity(self, input: FailAsyncActivityInput) -> None:
         converter = self._converter(input.data_converter_override)
         failure = await encode_failure(converter, input.error)
-        details = await encode(converter, input.last_heartbeat_details) if input.last_heartbeat_details else []
+        # None, not an empty list: without new details those of the last heartbeat stay.
+        details = await encode(converter, input.last_heartbeat_details) if input.last_heartbeat_details else None
         call = self._client.frontend.fail_activity(self._reference(input.id_or_token), failure, details)
         await _bounded(call, input.rpc_timeout, "fail")
 

@@ -257,7 +257,7 @@ def info_of(task: ActivityTask, heartbeat_details: Sequence[Any], task_queue: st
         activity_type=task.activity_type,
         attempt=task.attempt,
         current_attempt_scheduled_time=_instant(task.current_attempt_scheduled_time),
-        heartbeat_details=heartbeat_details,
+        heartbeat_details=list(heartbeat_details),
         heartbeat_timeout=_duration(task.heartbeat_timeout),
         is_local=task.is_local,
         namespace=task.namespace,

@@ -275,6 +275,38 @@ class Elsewhere:
         return await handle
 
 
+@activity.defn
+async def resumed_elsewhere() -> str:
+    found.append(activity.info().heartbeat_details)
+    tokens.append(activity.info().task_token)
+    activity.raise_complete_async()
+
+
+found: list[Sequence[str]] = []
+
+
+@workflow.defn
+class ResumedElsewhere:
+    @workflow.run
+    async def run(self) -> str:
+        return await workflow.execute_activity(resumed_elsewhere, start_to_close_timeout=MINUTE, retry_policy=QUICKLY)
+
+
+async def test_an_attempt_that_failed_from_outside_leaves_its_progress_to_the_next(client: Client) -> None:
+    async with serving(client, ResumedElsewhere, activities=[resumed_elsewhere]):
+        tokens.clear()
+        found.clear()
+        run = await start(client, ResumedElsewhere.run)
+        await until(lambda: len(tokens) == 1)
+        first = client.get_async_activity_handle(task_token=tokens[0])
+        await first.heartbeat("half")
+        await first.fail(ConnectionError("gone"))
+        await until(lambda: len(tokens) == 2)
+        await client.get_async_activity_handle(task_token=tokens[1]).complete("done")
+        assert await run.result() == "done"
+    assert found == [[], ["half"]]
+
+
 async def test_an_activity_is_completed_failed_and_cancelled_from_outside_by_token_and_by_id(client: Client) -> None:
     async with serving(client, Elsewhere, activities=[elsewhere]):
         tokens.clear()

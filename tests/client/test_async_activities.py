@@ -63,6 +63,13 @@ async def test_failing_sends_the_failure_and_last_details(client, handle, fronte
     assert values(client, details) == [1]
 
 
+async def test_failing_without_new_details_keeps_those_of_the_last_heartbeat(handle, frontend: FakeFrontend):
+    frontend.answer("fail_activity", None)
+    await handle.fail(ValueError("bad"))
+    [(_, _, details)] = frontend.all("fail_activity")
+    assert details is None
+
+
 async def test_reporting_a_cancellation_sends_details(client, handle, frontend: FakeFrontend):
     frontend.answer("cancel_activity", None)
     await handle.report_cancellation("stopped", 2)
