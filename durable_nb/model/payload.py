@@ -2,7 +2,7 @@
 
 The class has the attributes and the few methods of Temporal's protobuf message that codecs use
 (``SerializeToString``, ``FromString``, ``CopyFrom``), with the same wire format, so that a codec written against
-one works with the other. ``durable_nb.api.common.v1.Payload`` is this class.
+one works with the other. ``durable_nb.api.common.v1`` exports the classes.
 """
 
 from __future__ import annotations
@@ -65,6 +65,35 @@ class Payload(msgspec.Struct, omit_defaults=True, rename="camel", gc=False):
     def ByteSize(self) -> int:  # noqa: N802 - protobuf's spelling
         """Length of the wire form in bytes."""
         return len(self.SerializeToString())
+
+
+class Payloads(msgspec.Struct):
+    """A list of payloads in a wrapper, for the ``…_wrapper`` methods of converters and codecs.
+
+    It has a wire form too (message ``temporal.api.common.v1.Payloads``), for codecs that make one payload of several.
+    """
+
+    payloads: list[Payload] = []
+
+    def SerializeToString(self, *, deterministic: bool | None = None) -> bytes:  # noqa: N802 - protobuf's spelling
+        """Protobuf wire form."""
+        return b"".join(_field(1, payload.SerializeToString()) for payload in self.payloads)
+
+    @classmethod
+    def FromString(cls, wire: bytes) -> Payloads:  # noqa: N802 - protobuf's spelling
+        """Payloads read from protobuf wire form.
+
+        Raises
+        ------
+        ValueError
+            The bytes are not serialized payloads.
+        """
+        return cls([Payload.FromString(value) for number, value in _fields(wire) if number == 1])
+
+    def ParseFromString(self, wire: bytes) -> int:  # noqa: N802 - protobuf's spelling
+        """Replace the content by what ``wire`` holds; returns the number of bytes read."""
+        self.payloads = Payloads.FromString(wire).payloads
+        return len(wire)
 
 
 def as_payload(value: Any) -> Payload:

@@ -15,6 +15,7 @@ from temporalio.converter import DataConverter as TemporalDataConverter
 from temporalio.converter import DefaultFailureConverterWithEncodedAttributes as TheirEncodedAttributes
 
 import durable_nb.exceptions as our_exceptions
+from durable_nb.api.failure.v1 import Failure as PublicFailure
 from durable_nb.converter import (
     DataConverter,
     DefaultFailureConverter,
@@ -278,6 +279,24 @@ def test_encoded_attributes_that_cannot_be_read_are_left() -> None:
     record = ENCODED.to_failure(ValueError("secret"))
     record.encoded_attributes = Payload({"encoding": b"binary/encrypted"}, b"?")
     assert DEFAULT.from_failure(record).message == "Encoded failure"
+
+
+class Curt(DefaultFailureConverter):
+    """As users write them, with the public name of the record."""
+
+    def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: PublicFailure) -> None:
+        super().to_failure(exception, payload_converter, failure)
+        failure.stack_trace = ""
+        if failure.HasField("application_failure_info"):
+            failure.message = failure.message.partition(":")[0]
+
+
+async def test_a_users_failure_converter_changes_the_record() -> None:
+    converter = DataConverter(failure_converter_class=Curt)
+    record = PublicFailure()
+    await converter.encode_failure(ValueError("bad: card 4711"), record)
+    assert (record.message, record.stack_trace) == ("bad", "")
+    assert str(await converter.decode_failure(record)) == "ValueError: bad"
 
 
 class Reversing(PayloadCodec):

@@ -57,6 +57,16 @@ def test_copy_from_copies_the_metadata() -> None:
     assert (source.metadata, target.data) == ({"a": b"1"}, b"x")
 
 
+@given(st.lists(payloads, max_size=4))
+def test_the_wrapper_has_protobufs_wire_form_too(several: list[Payload]) -> None:
+    theirs = proto.Payloads.FromString(Payloads(several).SerializeToString())
+    assert [as_payload(each) for each in theirs.payloads] == several
+    assert Payloads.FromString(theirs.SerializeToString()).payloads == several
+    read = Payloads([Payload(data=b"old")])
+    assert read.ParseFromString(theirs.SerializeToString()) == theirs.ByteSize()
+    assert read.payloads == several
+
+
 def test_the_public_names_are_these_classes() -> None:
     assert PublicPayload is Payload
     wrapper = Payloads()

@@ -1,0 +1,1 @@
+"""See ``durable_nb.api.failure.v1``."""
