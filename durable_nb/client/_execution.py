@@ -46,6 +46,7 @@ class WorkflowExecution(DataclassLike):
     parent_id: str | None
     parent_run_id: str | None
     root_id: str | None
+    """Workflow ID of the top of the tree of children; a run without a parent is its own root."""
     root_run_id: str | None
     raw_info: RunDescription
     run_id: str
@@ -64,6 +65,7 @@ class WorkflowExecution(DataclassLike):
 
     @classmethod
     def _from_raw(cls, raw: RunDescription, converter: DataConverter) -> Self:
+        own_root = not raw.parent_workflow_id and not raw.root_workflow_id
         return cls(
             close_time=instant(raw.close_time),
             execution_time=instant(raw.execution_time),
@@ -72,8 +74,8 @@ class WorkflowExecution(DataclassLike):
             namespace=raw.namespace,
             parent_id=raw.parent_workflow_id or None,
             parent_run_id=raw.parent_run_id or None,
-            root_id=raw.root_workflow_id or None,
-            root_run_id=raw.root_run_id or None,
+            root_id=raw.workflow_id if own_root else raw.root_workflow_id or None,
+            root_run_id=raw.run_id if own_root else raw.root_run_id or None,
             raw_info=raw,
             run_id=raw.run_id,
             search_attributes=decode_search_attributes(raw.search_attributes),

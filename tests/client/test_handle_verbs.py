@@ -169,6 +169,24 @@ def description(client: Client) -> RunDescription:
     )
 
 
+@pytest.mark.parametrize(
+    ("parent", "root", "expected"),
+    [
+        (("", ""), ("", ""), ("o", "r2")),
+        (("parent", "r0"), ("top", "r-1"), ("top", "r-1")),
+        (("", ""), ("top", "r-1"), ("top", "r-1")),
+    ],
+    ids=["no parent", "a child", "a successor of one"],
+)
+async def test_a_run_without_a_parent_is_its_own_root(client, handle, frontend: FakeFrontend, parent, root, expected):
+    told = description(client)
+    told.parent_workflow_id, told.parent_run_id = parent
+    told.root_workflow_id, told.root_run_id = root
+    frontend.answer("describe_workflow", told)
+    found = await handle.describe()
+    assert (found.root_id, found.root_run_id) == expected
+
+
 async def test_a_description_decodes_what_the_engine_knows(client, handle, frontend: FakeFrontend):
     frontend.answer("describe_workflow", description(client))
     found = await handle.describe()
