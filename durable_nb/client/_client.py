@@ -102,11 +102,12 @@ class Client(Starting, BranchingClient, UpdatingWithStart, ExportingClient, Impo
         """Kept for programs written for clusters; no effect."""
         self.api_key: str | None = None
         """Kept for programs written for clusters; no effect."""
-        self.intercepted = bool(self.interceptors)
-        outbound: OutboundInterceptor = EngineCalls(self)
+        calls: OutboundInterceptor = EngineCalls(self)
+        outbound = calls
         for interceptor in reversed(self.interceptors):
             outbound = interceptor.intercept_client(outbound)
         self._outbound = outbound
+        self.intercepted = outbound is not calls
         given = config["service_client"]
         self._engine: EngineHandle | None = None
         self._open_engine: Callable[[], EngineHandle] | None = None

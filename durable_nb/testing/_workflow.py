@@ -18,6 +18,7 @@ from durable_nb.common import QueryRejectCondition
 from durable_nb.converter import DataConverter
 from durable_nb.engine import EngineHandle, open_engine
 from durable_nb.engine.clock import SkippingClock
+from durable_nb.testing._assertions import with_failing_assertions
 
 CHECK_EVERY = 0.001
 """Seconds between looks at whether anything still goes on; two quiet looks in a row let time jump."""
@@ -25,6 +26,8 @@ CHECK_EVERY = 0.001
 
 class WorkflowEnvironment:
     """Where workflows run in a test; use it as an asynchronous context manager.
+
+    With workers made from its ``client`` a failed ``assert`` in workflow code fails the run.
 
     Examples
     --------
@@ -36,7 +39,7 @@ class WorkflowEnvironment:
     def __init__(
         self, client: Client, *, handle: EngineHandle | None = None, clock: SkippingClock | None = None
     ) -> None:
-        self._client = client
+        self._client = with_failing_assertions(client)
         self._handle = handle
         self._clock = clock
         self._paused = 0

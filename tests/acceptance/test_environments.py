@@ -13,9 +13,10 @@ import pytest
 from temporalio import testing as sdk
 
 from durable_nb import activity, workflow
-from durable_nb.client import Client
+from durable_nb.client import Client, WorkflowExecutionStatus, WorkflowFailureError
+from durable_nb.exceptions import ApplicationError
 from durable_nb.testing import WorkflowEnvironment
-from tests.acceptance.world import MINUTE, QUEUE, fresh_id, outcome, serving, start
+from tests.acceptance.world import MINUTE, QUEUE, fresh_id, has, outcome, serving, start
 from tests.waiting import until
 
 DAY = timedelta(days=1)
@@ -177,7 +178,7 @@ async def test_workflow_timeouts_are_skipped_to(skipping: WorkflowEnvironment) -
 async def test_a_local_environment_runs_in_real_time(client: Client) -> None:
     env = WorkflowEnvironment.from_client(client)
     assert not env.supports_time_skipping
-    assert env.client is client
+    assert env.client.service_client is client.service_client
     begin = time.monotonic()
     await env.sleep(0.02)
     await env.sleep(timedelta(milliseconds=10))
@@ -190,6 +191,49 @@ async def test_an_environment_from_a_client_leaves_the_client_usable(client: Cli
         assert await outcome(env.client, Sleeper.run, 0) == 0
     async with serving(client, Sleeper):
         assert await outcome(client, Sleeper.run, 0) == 0
+
+
+@workflow.defn
+class Claiming:
+    @workflow.run
+    async def run(self, number: int) -> None:
+        if number:
+            assert number > 5, f"{number} is too small"
+        await workflow.wait_condition(lambda: False)
+
+    @workflow.signal
+    def claim(self, number: int) -> None:
+        assert number > 5, f"{number} is too small"
+
+
+@pytest.mark.parametrize("how", ["given", "local", "skipping"])
+async def test_a_failed_assert_in_workflow_code_fails_the_run(how: str, still_client: Client) -> None:
+    envs = {
+        "given": lambda: asyncio.sleep(0, WorkflowEnvironment.from_client(still_client)),
+        "local": WorkflowEnvironment.start_local,
+        "skipping": WorkflowEnvironment.start_time_skipping,
+    }
+    async with await envs[how]() as env, serving(env.client, Claiming):
+        failed = await start(env.client, Claiming.run, 3)
+        signaled = await start(env.client, Claiming.run, 0)
+        await signaled.signal(Claiming.claim, 3)
+        for run in (failed, signaled):
+            with pytest.raises(WorkflowFailureError) as raised:
+                await asyncio.wait_for(run.result(), 20)
+            cause = raised.value.cause
+            assert isinstance(cause, ApplicationError)
+            assert (cause.type, cause.non_retryable) == ("AssertionError", True)
+            assert cause.message.startswith("3 is too small")
+            assert cause.failure is not None
+            assert "number > 5" in cause.failure.stack_trace
+
+
+async def test_the_workers_of_the_client_itself_try_a_failed_assert_again(still_client: Client) -> None:
+    WorkflowEnvironment.from_client(still_client)
+    async with serving(still_client, Claiming):
+        run = await start(still_client, Claiming.run, 3)
+        await until(lambda: has(run, "WORKFLOW_TASK_FAILED"))
+        assert (await run.describe()).status is WorkflowExecutionStatus.RUNNING
 
 
 async def test_a_local_environment_on_a_file_finds_its_runs_again(tmp_path: Path) -> None:
