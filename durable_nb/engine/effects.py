@@ -65,14 +65,6 @@ def release_unchanged(engine: Engine, slot: RunSlot, step: Step) -> None:
         _retire(engine, slot)
 
 
-def acknowledge(step: Step, error: Exception) -> None:
-    """Written while the engine stopped: who asked for it hears so, all that would follow is the next engine's."""
-    for item in step.inputs:
-        if type(item) is not Query:
-            item.succeed()
-        item.fail(error)  # whoever waits for more than the writing
-
-
 def _answer(engine: Engine, slot: RunSlot, step: Step) -> None:
     for item in step.inputs:
         if type(item) is Query:

@@ -305,7 +305,7 @@ class Engine:
     def _committed(self, tokens: Sequence[Any], answer: Sequence[Outcome]) -> None:
         self._in_flight -= len(tokens)
         if self._stopped:
-            self._acknowledge(tokens, answer)
+            setbacks.answer_late(tokens, answer, _stopped())
             return
         fault: Exception | None = None
         for (slot, step), outcome in zip(tokens, answer, strict=True):
@@ -326,15 +326,6 @@ class Engine:
             self.fault(fault)
         if len(self.slots) > RESTING_RUNS:
             self.metrics.evictions += self.slots.shrink(2 * len(tokens) + EVICTION_LOOK)
-
-    def _acknowledge(self, tokens: Sequence[Any], answer: Sequence[Outcome]) -> None:
-        error = _stopped()
-        for (_, step), outcome in zip(tokens, answer, strict=True):
-            if outcome is None:
-                effects.acknowledge(step, error)
-            else:
-                for item in step.inputs:
-                    item.fail(error)
 
     def fault(self, error: Exception) -> None:
         """Count a fault of the store and tell of it."""

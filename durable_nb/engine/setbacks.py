@@ -6,11 +6,14 @@ Invariant: whoever waits for something in the step is answered or waits on, and 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from durable_nb.engine import effects
+from durable_nb.engine.inputs import Query
 from durable_nb.engine.slot import IDLE, RunSlot
 from durable_nb.engine.steps import Step
+from durable_nb.engine.writer import Outcome
 from durable_nb.errors import StoreValueError
 from durable_nb.model.records import Conflict
 from durable_nb.service import RPCError, RPCStatusCode
@@ -86,6 +89,17 @@ def isolate(engine: Engine, slot: RunSlot, step: Step, error: Exception) -> None
     slot.inputs.extendleft(reversed(taken))
     if slot.inputs:
         engine.requeue(slot)
+
+
+def answer_late(tokens: Sequence[Any], answer: Sequence[Outcome], stopped: Exception) -> None:
+    """Steps that were in flight when the engine stopped: who asked for what is written hears so, all that would
+    follow is the next engine's.
+    """
+    for (_, step), outcome in zip(tokens, answer, strict=True):
+        for item in step.inputs:
+            if outcome is None and type(item) is not Query:
+                item.succeed()
+            item.fail(stopped)  # whoever waits for more than the writing
 
 
 def _never_was(engine: Engine, slot: RunSlot) -> None:

@@ -1,4 +1,4 @@
-"""One run: its state, what its code may do to it, and what its errors mean (temporal-semantics 2.7, 2.9).
+"""One run: its state, and what its code may do to it (temporal-semantics 2.7).
 
 ``WorkflowInstance`` is what workflow code talks to through ``durable_nb.workflow`` and what the host drives: events
 go in by ``activate``, commands come out. Live and replayed tasks take the same path: jobs from events, activation
@@ -15,17 +15,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from durable_nb.exceptions import CancelledError, FailureError, is_cancelled_exception
+from durable_nb.exceptions import FailureError
 from durable_nb.model.attributes import (
     Attributes,
     UserMetadata,
-    WorkflowExecutionCanceled,
-    WorkflowExecutionFailed,
     WorkflowExecutionStarted,
 )
-from durable_nb.model.failure import Failure
-from durable_nb.model.storable import as_text
-from durable_nb.runtime import activations, builtin_queries, continuation, local_activities, messages, patches, tasks
+from durable_nb.runtime import activations, builtin_queries, failing, local_activities, messages, patches, tasks
 from durable_nb.runtime.activations import NO_OBJECT
 from durable_nb.runtime.conditions import sleep
 from durable_nb.runtime.divergence import diverged
@@ -213,46 +209,6 @@ class WorkflowInstance:
         """Answers that the code's own cancellations have, for the next activation of this task."""
         self.reseeds: list[str] = []
 
-    # -- errors ----------------------------------------------------------------------------------------------------
-
-    def handler_failed(self, error: BaseException) -> None:
-        """An exception left the run method or a signal handler (temporal-semantics 2.9)."""
-        if self.evicted:
-            return
-        try:
-            if isinstance(error, continuation.Continue):
-                continuation.emit(self, error.input)
-                return
-        except Exception as problem:
-            error = problem
-        if isinstance(error, asyncio.CancelledError):
-            error = CancelledError(str(error))
-        if not isinstance(error, Exception):
-            self.fail_task(error)
-        elif self.cancel_reason is not None and is_cancelled_exception(error):
-            self.emit(WorkflowExecutionCanceled())
-        elif self.is_failure_exception(error):
-            self.fail_workflow(error)
-        else:
-            self.fail_task(error)
-
-    def fail_workflow(self, error: BaseException) -> None:
-        """Close the run as failed."""
-        self.emit(WorkflowExecutionFailed(failure=self.to_failure(error)))
-
-    def fail_task(self, error: BaseException) -> None:
-        """Stop the activation; the workflow task fails and will be tried again."""
-        if self.task_error is None:
-            self.task_error = error
-
-    def is_failure_exception(self, error: BaseException) -> bool:
-        """Whether an exception fails the workflow, not the workflow task."""
-        return isinstance(
-            error, (FailureError, asyncio.TimeoutError, *self.failure_types, *self.options.failure_exception_types)
-        )
-
-    diverged = diverged
-
     # -- what workflow code does -----------------------------------------------------------------------------------
 
     def emit(self, attributes: Attributes, owner: Any = None, metadata: UserMetadata | None = None) -> Issued:
@@ -313,16 +269,6 @@ class WorkflowInstance:
             if self.is_failure_exception(error):
                 raise
             raise RuntimeError(f"Failed decoding arguments: {error}") from error
-
-    def to_failure(self, error: BaseException) -> Failure:
-        """Failure record of an exception."""
-        failure = Failure()
-        try:
-            self.failure_converter.to_failure(error, self.converter, failure)
-        except BaseException as problem:
-            text = f"Failed converting {type(error).__name__} {as_text(error)}: {as_text(problem)}"
-            failure = Failure(message=text)
-        return failure
 
     def raises_cancel_of_settled(self, flag: int) -> bool:
         """Whether a cancellation that meets an answer is raised; notes the language flag that says so."""
@@ -395,6 +341,13 @@ class WorkflowInstance:
             workflow_type=task.workflow_type,
             task_queue=task.task_queue,
         )
+
+    handler_failed = failing.handler_failed
+    fail_workflow = failing.fail_workflow
+    fail_task = failing.fail_task
+    is_failure_exception = failing.is_failure_exception
+    to_failure = failing.to_failure
+    diverged = diverged
 
     on_started = activations.on_started
     cancel = activations.cancel
