@@ -99,11 +99,11 @@ class TypePlans:
         if isinstance(hint, TypeVar):
             return _as_is
         inner = getattr(hint, "__supertype__", None)  # NewType
-        if inner is None:
-            inner = getattr(hint, "__value__", None) if type(hint).__name__ == "TypeAliasType" else None
         if inner is not None:
             return self.plan(inner)
         origin = getattr(hint, "__origin__", hint)
+        if type(origin).__name__ == "TypeAliasType":  # ``type X = …``, or that of typing_extensions
+            return self._alias_plan(hint, origin)
         if hasattr(hint, "__metadata__"):  # Annotated[X, …]
             return self.plan(origin)
         arguments: tuple[Any, ...] = getattr(hint, "__args__", ())
@@ -115,6 +115,17 @@ class TypePlans:
             return self._union_plan(hint, arguments)
         plan = class_plan(self, hint, origin, arguments)
         return _refuse(hint) if plan is None else plan
+
+    def _alias_plan(self, hint: Any, alias: Any) -> Plan:
+        # Made on the first value: the alias may name itself, or what is defined only later.
+        plans: list[Plan] = []
+
+        def convert(value: Any) -> Any:
+            if not plans:
+                plans[:] = [self.plan(_aliased(hint, alias))]
+            return plans[0](value)
+
+        return convert
 
     def _union_plan(self, hint: Any, members: tuple[Any, ...]) -> Plan:
         none_fits = type(None) in members and not self._custom_converters
@@ -134,6 +145,24 @@ class TypePlans:
             raise Mismatch(f"{value_text(value)} fits no member of {type_text(hint)}")
 
         return convert
+
+
+def _aliased(hint: Any, alias: Any) -> Any:
+    """What an alias stands for, with the arguments of ``hint`` in the places of its parameters."""
+    try:
+        inner = alias.__value__
+    except NameError as error:
+        raise Mismatch(f"the type alias {alias} cannot be resolved: {error}") from error
+    parameters, arguments = alias.__type_params__, getattr(hint, "__args__", ())
+    if isinstance(inner, TypeVar):
+        return dict(zip(parameters, arguments, strict=False)).get(inner, inner)
+    wanted = getattr(inner, "__parameters__", ())
+    if not arguments or not wanted:
+        return inner
+    if wanted == parameters:
+        return inner[arguments]
+    given = dict(zip(parameters, arguments, strict=False))
+    return inner[tuple(given.get(each, each) for each in wanted)]
 
 
 def _as_is(value: Any) -> Any:

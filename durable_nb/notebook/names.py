@@ -55,6 +55,7 @@ def local_names(function: FunctionNode | ast.Lambda) -> set[str]:
     arguments = function.args
     names = {a.arg for a in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]}
     names |= {a.arg for a in (arguments.vararg, arguments.kwarg) if a is not None}
+    names |= {parameter.name for parameter in getattr(function, "type_params", ())}
     outer: set[str] = set()
     stack: list[ast.AST] = list(function.body) if isinstance(function.body, list) else [function.body]
     while stack:

@@ -45,6 +45,10 @@ class Cells:
             exec(compile(text, filename, "exec", flags=self.flags, dont_inherit=True), self.namespace)
         return self
 
+    def forget(self) -> None:
+        for filename in self.files:
+            linecache.cache.pop(filename, None)
+
     def unit(self, name: str = "Order", **options: Any) -> Unit:
         value = self.namespace[name]
         return build_unit(locate(value), value, self.namespace, self.statements, **options)
@@ -55,8 +59,7 @@ def cells() -> Iterator[Cells]:
     made = Cells()
     made.run("from durable_nb import activity, workflow\n")
     yield made
-    for filename in made.files:
-        linecache.cache.pop(filename, None)
+    made.forget()
 
 
 def load(unit: Unit, kind: str = "workflow", name: str = "Order", **live: Any) -> Any:

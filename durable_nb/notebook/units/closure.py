@@ -204,6 +204,8 @@ class _Builder:
         return ""
 
     def _constant(self, name: str, value: Any, statement: Statement | None) -> list[str]:
+        if statement is not None and type(statement.node).__name__ == "TypeAlias":  # ``type X = …``
+            return self._add(name, statement.text)
         expression = _assigned(statement)
         reason = "no statement at the top level of a cell assigns it"
         if expression is not None and statement is not None:

@@ -1,7 +1,7 @@
 """Which names of its module a statement refers to: at once when it runs, or later when its functions are called.
 
 Scopes are those of Python's own symbol table, so locals, parameters and nested functions are told apart from globals
-as the compiler does it. Pure.
+as the compiler does it, and the answer is the same in every version of Python. Pure.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import ast
 import symtable
 from typing import NamedTuple
 
-_INLINE = frozenset({"listcomp", "setcomp", "dictcomp", "genexpr"})
-"""Function scopes of the symbol table that run where they stand."""
+_LATER = frozenset({"function", "type alias", "TypeVar bound", "type variable"})
+"""Scopes of the symbol table that run when they are asked for."""
 
 
 class References(NamedTuple):
@@ -41,7 +41,8 @@ def references(text: str, *, annotations_later: bool = False) -> References:
     tree = ast.parse(text)
     annotated = _annotation_names(tree, only_text=not annotations_later)
     if annotations_later:
-        tree = ast.fix_missing_locations(_WithoutAnnotations().visit(tree))
+        tree = _WithoutAnnotations().visit(tree)
+    tree = ast.fix_missing_locations(_Generators().visit(tree))
     at_once: set[str] = set()
     later: set[str] = set()
     _collect(symtable.symtable(ast.unparse(tree), "unit", "exec"), at_once, later, deferred=False)
@@ -62,8 +63,22 @@ def _collect(table: symtable.SymbolTable, at_once: set[str], later: set[str], *,
         if used and (top or symbol.is_global()):
             (later if deferred else at_once).add(symbol.get_name())
     for child in table.get_children():
-        inline = child.get_type() != "function" or child.get_name() in _INLINE
-        _collect(child, at_once, later, deferred=deferred or not inline)
+        waits = child.get_type() in _LATER and child.get_name() != "genexpr"
+        _collect(child, at_once, later, deferred=deferred or waits)
+
+
+class _Generators(ast.NodeTransformer):
+    """Makes generators of comprehensions: same scopes, but from Python 3.12 on (PEP 709) the symbol table counts the
+    variables of the others among the names of what they stand in.
+    """
+
+    def visit_ListComp(self, node: ast.ListComp | ast.SetComp) -> ast.AST:
+        return self.generic_visit(ast.GeneratorExp(node.elt, node.generators))
+
+    visit_SetComp = visit_ListComp
+
+    def visit_DictComp(self, node: ast.DictComp) -> ast.AST:
+        return self.generic_visit(ast.GeneratorExp(ast.Tuple([node.key, node.value], ast.Load()), node.generators))
 
 
 class _WithoutAnnotations(ast.NodeTransformer):

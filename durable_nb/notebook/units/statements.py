@@ -116,16 +116,23 @@ def _bound(node: ast.stmt) -> list[str]:
         parts = [node.target, node.iter]
     elif isinstance(node, ast.If | ast.While):
         parts = [node.test]
-    elif isinstance(node, ast.Try | ast.Match):
+    elif isinstance(node, ast.Try | ast.TryStar | ast.Match):
         parts = []
     else:
         parts = [node]
-    return [
-        inner.id
-        for part in parts
-        for inner in ast.walk(part)
-        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store | ast.Del)
-    ]
+    return _stored(parts)
+
+
+def _stored(waiting: list[ast.AST]) -> list[str]:
+    """Names that expressions and simple statements bind where they stand."""
+    names = []
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
+            names.append(node.id)
+        own = node.target if isinstance(node, ast.comprehension) else None  # seen in the comprehension alone
+        waiting += [each for each in ast.iter_child_nodes(node) if each is not own and not isinstance(each, ast.Lambda)]
+    return names
 
 
 def _text(node: ast.stmt, lines: list[str]) -> str:
@@ -133,10 +140,12 @@ def _text(node: ast.stmt, lines: list[str]) -> str:
     first = min([node.lineno, *(decorator.lineno for decorator in decorators)])
     last = node.end_lineno or node.lineno
     whole = lines[first - 1 : last]
-    # Other statements may share its lines: then its own part is cut out.
+    # Other statements may share its lines: then its own part is cut out. It stays as it is written, because what
+    # ``ast.unparse`` makes of it is not the same in every version of Python.
     data = whole[-1].encode()
-    after = data[node.end_col_offset or len(data) :].decode().strip()
-    before = whole[0].encode()[: node.col_offset].decode().strip()
-    if not decorators and (before or after.startswith(";")):
-        return ast.unparse(node) + "\n"
+    before, after = whole[0].encode()[: node.col_offset].strip(), data[node.end_col_offset or len(data) :].strip()
+    if not decorators and (before or after.startswith(b";")):
+        whole[-1] = data[: node.end_col_offset].decode()
+        if before:
+            whole[0] = whole[0].encode()[node.col_offset :].decode()
     return textwrap.dedent("".join(whole)).rstrip() + "\n"
