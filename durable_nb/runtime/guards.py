@@ -119,6 +119,8 @@ def install() -> None:
 def uninstall() -> None:
     """Take the wrappers off again; for tests."""
     with _installing:
+        if not installed():
+            return  # some of the modules may not even be imported
         for module, (names, _) in (*_OWN.items(), *_ALL.items()):
             for name in names:
                 _unwrap(sys.modules[module], name)
