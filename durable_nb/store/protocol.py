@@ -13,8 +13,10 @@ A store keeps rows and enforces four rules; it takes no decision:
 A database whose transactions see what others commit meanwhile has to insert a run as open, then look at the others of
 its workflow ID: from then on the index of open runs keeps all of them out.
 
-Units of one ``commit`` are judged in their order, as if each came alone; only one of them may write a given run. What
-names a run (IDs, type, start time, parent, root) is set when it is inserted and never changed by later writes.
+Units of one ``commit`` are judged in their order, as if each came alone; only one of them may write a given run. (A
+store may let a start in where only a later unit closes the open run of its workflow ID: both orders are one commit.)
+What names a run (IDs, type, start time, parent, root) is set when it is inserted and never changed by later writes, and
+a closed run is never opened again.
 
 Methods block and may be called from any thread. Instants are integer microseconds since the epoch, UTC. ``bytes``
 fields are opaque to the store (JSON made by ``model`` and ``core``) save that payloads above ``blob_limit`` bytes
