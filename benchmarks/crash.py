@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def _completed_in_copy(system: str, folder: Path, count: int) -> set[Step]:
     copy = folder.with_name(folder.name + "-at-kill")
     shutil.copytree(folder, copy)
     if system == "dbos":
-        with sqlite3.connect(copy / "dbos.sqlite") as connection:
+        with closing(sqlite3.connect(copy / "dbos.sqlite")) as connection:
             query = "SELECT workflow_uuid, function_id FROM operation_outputs WHERE function_name LIKE '%marked%'"
             first = 1  # DBOS numbers the steps of a workflow from 1
             return {(key, number - first) for key, number in connection.execute(query)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ async def nothing(system: System, folder: Path) -> dict[str, Any]:
 def _disk_bytes(folder: Path) -> int:
     """Size of the store once its write-ahead log is folded in."""
     for path in [*folder.glob("*.db"), *folder.glob("*.sqlite")]:
-        with sqlite3.connect(path) as connection:
+        with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return tree_bytes(folder)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,14 +42,14 @@ class Histories:
 
 def read_calls(folder: Path) -> list[Call]:
     """Every call, in the order they began."""
-    with sqlite3.connect(f"file:{folder / LEDGER}?mode=ro", uri=True) as ledger:
+    with closing(sqlite3.connect(f"file:{folder / LEDGER}?mode=ro", uri=True)) as ledger:
         query = "SELECT service, key, order_id, attempt, kernel, begun, ended, outcome FROM calls ORDER BY id"
         return [Call(*row) for row in ledger.execute(query)]
 
 
 def count_effects(folder: Path, service: str) -> dict[str, int]:
     """How often the service did its work, for each order."""
-    with sqlite3.connect(f"file:{folder / LEDGER}?mode=ro", uri=True) as ledger:
+    with closing(sqlite3.connect(f"file:{folder / LEDGER}?mode=ro", uri=True)) as ledger:
         query = "SELECT order_id, count(*) FROM effects WHERE service = ? GROUP BY order_id"
         return dict(ledger.execute(query, [service]))
 

@@ -39,8 +39,7 @@ def waiting(driver: Driver, **options: Any) -> asyncio.Task[ask.HistoryPage]:
 
 
 async def ended(page: asyncio.Task[ask.HistoryPage]) -> list[str]:
-    async with asyncio.timeout(10):
-        events: list[Event] = (await page).events
+    events: list[Event] = (await page).events
     return [event.event_type.title for event in events]
 
 

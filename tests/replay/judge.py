@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ Case = tuple[str, str, str]
 
 
 def verdicts(cases: list[Case], seconds: float = 50, source: str = "gallery.py") -> dict[str, dict[str, Any]]:
-    """By name: ``failure`` (None when accepted, "never answered" when it hung) and ``strict`` differences."""
+    """By name: ``failure`` (None when accepted, "never answered" when it hung) and ``strict`` differences.
+
+    ``seconds`` is how long it may take over one case; what that is of the whole batch depends on the machine.
+    """
     batch = {
         "source": str(HERE / source),
         "cases": [
@@ -29,12 +33,19 @@ def verdicts(cases: list[Case], seconds: float = 50, source: str = "gallery.py")
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    try:
-        out, _ = child.communicate(json.dumps(batch), timeout=seconds)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        out, _ = child.communicate()
-    # The native core logs to the same stream.
-    answers = [json.loads(line) for line in out.splitlines() if line.startswith('{"name"')]
-    found = {each["name"]: each for each in answers}
+    with child, ThreadPoolExecutor(1) as reader:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        try:
+            child.stdin.write(json.dumps(batch))
+            child.stdin.close()
+            found: dict[str, dict[str, Any]] = {}
+            while line := reader.submit(child.stdout.readline).result(seconds):
+                if line.startswith('{"name"'):  # the native core logs to the same stream
+                    answer = json.loads(line)
+                    found[answer["name"]] = answer
+        except TimeoutError:
+            pass
+        finally:
+            child.kill()  # which ends the reader, too
     return {name: found.get(name, {"failure": "never answered", "strict": []}) for name, _, _ in cases}

@@ -87,7 +87,7 @@ def test_the_official_replayer_accepts_a_sample_of_them(histories: list[Case]) -
         forks = every_fork(case)
         for name, events in forks[:: max(1, len(forks) // 4)]:
             cases.append((f"{workflow_id} {name}", case[1], WorkflowHistory(workflow_id, events).to_json()))
-    answers = verdicts(cases, 120)
+    answers = verdicts(cases)
     assert {name: answer["failure"] for name, answer in answers.items() if answer["failure"]} == {}
     assert len(cases) > 80
 

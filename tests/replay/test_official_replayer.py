@@ -38,9 +38,8 @@ def test_every_kind_of_run_is_accepted_when_each_task_was_reached_by_replay(repl
 
 
 def test_tampered_histories_are_refused(histories: list[Case]) -> None:
-    cases = changed(histories, CHANGES)
-    accepted = [name for name, verdict in verdicts(cases).items() if verdict["failure"] is None]
-    assert accepted == []
+    answers = verdicts(changed(histories, CHANGES)).items()
+    assert [name for name, verdict in answers if verdict["failure"] in (None, "never answered")] == []
 
 
 def test_the_strict_use_sees_what_the_replayer_does_not_compare(histories: list[Case]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def runs_of(store: Store) -> list[Any]:
 
 def rows(path: Path) -> dict[str, list[Any]]:
     """Everything in a store but what names the machine and the hour in which it was made."""
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         left_out = {"schema_version", "processes", "sqlite_sequence"}
         return {
@@ -65,7 +66,7 @@ def test_equal_seeds_give_equal_rows_and_other_seeds_others(tmp_path: Path) -> N
 def test_no_history_names_a_folder_of_the_machine_that_made_it(url: str) -> None:
     path = Path(url.removeprefix("sqlite:///"))
     package = str(Path(shop.__file__).parents[3])
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         for table, column in (("events", "attributes"), ("activity_attempts", "failure"), ("definitions", "origin")):
             found = connection.execute(f"SELECT count(*) FROM {table} WHERE instr({column}, ?) > 0", (package,))
             assert found.fetchone() == (0,)
