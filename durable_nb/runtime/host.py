@@ -196,7 +196,7 @@ class WorkflowHost:
         watch = self._watch
         if watch is None:
             return work(*args)
-        watch.arm()
+        watch.arm(run)
         try:
             outcome = work(*args)
             deadlock = watch.disarm()

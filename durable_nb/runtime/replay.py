@@ -110,7 +110,7 @@ def _watched(watch: Watch | None, run: WorkflowInstance, events: list[Event]) ->
     if watch is None:
         replay(run, events)
         return
-    watch.arm()
+    watch.arm(run)
     try:
         replay(run, events)
     except DeadlockInterrupt:

@@ -1,43 +1,61 @@
 """Finds workflow code that does not yield, and stops it (temporal-semantics 2.9).
 
-One daemon thread per process looks at all hosts a few times a second and sleeps when nothing runs. A step that takes
-too long gets an exception injected; ``Watch.disarm`` makes sure that it can hit nothing but that step: injecting and
-disarming exclude each other, and what was injected but not yet raised is taken back.
+One daemon thread per process looks at all hosts a few times a second and sleeps when nothing runs. A step begins anew
+with each workflow task that a replay comes to, and only the author's code can fail to yield: a long history, or
+thousands of results at once, take us the time that they take. A step that takes too long gets an exception injected;
+``Watch.disarm`` makes sure that it can hit nothing but that step: injecting and disarming exclude each other, and what
+was injected but not yet raised is taken back.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import weakref
 from threading import get_ident
 from time import monotonic
 from types import FrameType
+from typing import Protocol
 
 from durable_nb.runtime.async_exceptions import raise_in_thread, withdraw
 from durable_nb.runtime.errors import DeadlockInterrupt
-from durable_nb.runtime.place import describe, frame_place
+from durable_nb.runtime.place import Place, describe, is_library
 
 _IDLE_POLLS = 20
+
+
+class Run(Protocol):
+    """What is watched: an instance."""
+
+    started_event_id: int
+    """Of the WorkflowTaskStarted that it came to last."""
 
 
 class Watch:
     """What a host shows the watchdog: when the step that runs now began, and in which thread."""
 
-    __slots__ = ("__weakref__", "_fired", "_lock", "started", "thread_id", "timeout")
+    __slots__ = ("__weakref__", "_fired", "_lock", "_reached", "_run", "_since", "started", "thread_id", "timeout")
 
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
         self.started = 0.0
         """``time.monotonic()`` at the begin of the step, 0.0 while none runs."""
         self.thread_id = 0
+        self._run: Run | None = None
+        self._reached = 0
+        """The workflow task at which the run was when it was last looked at."""
+        self._since = 0.0
+        """When it was seen to have come there."""
         self._fired = ""
         self._lock = threading.Lock()
         _dog.watch(self)
 
-    def arm(self) -> None:
-        """A step begins."""
+    def arm(self, run: Run) -> None:
+        """A step of a run begins."""
         self.thread_id = get_ident()
+        self._run = run
+        self._reached = run.started_event_id
         self.started = monotonic()
         if _dog.asleep:
             _dog.wake()
@@ -46,6 +64,7 @@ class Watch:
         """The step is over. The message of the deadlock if it took too long, else ""."""
         with self._lock:
             self.started = 0.0
+            self._run = None
             fired, self._fired = self._fired, ""
         if fired:
             withdraw()
@@ -53,20 +72,25 @@ class Watch:
 
     def check(self, now: float) -> None:
         """Called by the watchdog."""
-        started = self.started
-        if not started or now - started < self.timeout:
+        started, run = self.started, self._run
+        if not started or run is None:
+            return
+        if run.started_event_id != self._reached:
+            self._reached, self._since = run.started_event_id, now
+        if now - max(started, self._since) < self.timeout:
             return
         frame = sys._current_frames().get(self.thread_id)
-        if _debugged(frame):
+        place = _authors_place(frame)
+        if place is None or _debugged(frame):
             return
-        where = describe(frame_place(frame))
+        where = describe(place)
         with self._lock:
             if self.started != started:
                 return
             self._fired = (
                 f"[TMPRL1101] Potential deadlock detected: workflow didn't yield within {self.timeout:g} second(s)"
-                + (f"\n  where  {where}" if where else "")
-                + "\n  fix    move what takes long or blocks into an activity, or await something in between"
+                f"\n  where  {where}"
+                "\n  fix    move what takes long or blocks into an activity, or await something in between"
             )
             raise_in_thread(self.thread_id, DeadlockInterrupt)
 
@@ -119,6 +143,19 @@ class _Watchdog:
         if not is_needed:
             self._awake.wait()
         self.asleep = False
+
+
+def _authors_place(frame: FrameType | None) -> Place | None:
+    """Where the author's code is within the step; None while ours is at work alone."""
+    while frame is not None and frame.f_code.co_filename not in _STEPS_BEGIN_IN:
+        if not is_library(frame.f_code):
+            return frame.f_code, frame.f_lineno
+        frame = frame.f_back
+    return None
+
+
+_STEPS_BEGIN_IN = frozenset(os.path.join(os.path.dirname(__file__), name) for name in ("host.py", "replay.py"))
+"""Below these frames stands whoever called us: the program, where the engine shares its loop."""
 
 
 def _debugged(frame: FrameType | None) -> bool:

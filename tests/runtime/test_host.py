@@ -9,9 +9,11 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -284,9 +286,82 @@ def test_a_query_that_does_not_yield_is_answered_with_the_deadlock() -> None:
     assert "[TMPRL1101]" in answer.failure.message
 
 
+class Reached:
+    """A run, as the watchdog sees it."""
+
+    started_event_id = 3
+
+
+@contextmanager
+def elsewhere(
+    watch: Watch, wait: Callable[[], object], free: threading.Event, inside: threading.Event | None = None
+) -> Iterator[list[int]]:
+    """A step that hangs in ``wait`` on a thread of its own; gives the threads that the watchdog interrupted."""
+    struck: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(watchdog, "raise_in_thread", lambda thread, kind: struck.append(thread))
+        thread = threading.Thread(target=wait)
+        thread.start()
+        watch.thread_id = thread.ident or 0
+        if inside is not None:
+            assert inside.wait(10)
+        yield struck
+        free.set()
+        thread.join()
+
+
+def test_a_long_replay_is_no_deadlock_as_long_as_it_comes_from_task_to_task() -> None:
+    watch, run, free, inside = Watch(2.0), Reached(), threading.Event(), threading.Event()
+
+    def author() -> None:
+        inside.set()
+        free.wait()
+
+    watch.arm(run)
+    begun = watch.started
+    with elsewhere(watch, author, free, inside) as struck:
+        for step in range(1, 8):
+            run.started_event_id += 6
+            watch.check(begun + step * 1.5)
+        assert struck == []
+        watch.check(begun + 12.4)
+        assert struck == []
+        watch.check(begun + 12.6)
+        assert struck == [watch.thread_id]
+    assert "in test_a_long_replay_is_no_deadlock" in watch.disarm()
+
+
+def test_our_own_work_is_no_deadlock_however_long_it_takes() -> None:
+    watch, free = Watch(2.0), threading.Event()
+    watch.arm(Reached())
+    with elsewhere(watch, free.wait, free) as struck:  # no frame of an author
+        watch.check(watch.started + 100)
+        assert struck == []
+    assert watch.disarm() == ""
+
+
+def test_the_program_around_an_engine_is_not_taken_for_the_workflow() -> None:
+    watch, free = Watch(2.0), threading.Event()
+    inside = threading.Event()
+    step = compile(
+        "def step(inside, wait): inside.set(); wait()", watchdog.__file__.replace("watchdog", "host"), "exec"
+    )
+    scope: dict[str, Any] = {}
+    exec(step, scope)
+
+    def program() -> None:
+        scope["step"](inside, free.wait)
+
+    watch.arm(Reached())
+    with elsewhere(watch, program, free, inside) as struck:
+        watch.check(watch.started + 100)
+        assert struck == []
+    watch.disarm()
+
+
 def test_only_a_step_that_runs_now_can_be_interrupted() -> None:
     watch = Watch(2.0)
-    watch.arm()
+    watch.arm(Reached())
     watch.check(watch.started + 1.9)
     assert watch.disarm() == ""
     watch.check(time.monotonic() + 1000)
@@ -298,7 +373,7 @@ def test_an_interrupt_that_was_injected_but_not_raised_is_taken_back() -> None:
     caught = False
     message = ""
     try:
-        watch.arm()
+        watch.arm(Reached())
         watch.check(watch.started + 2.1)
         message = watch.disarm()
     except DeadlockInterrupt:
@@ -344,7 +419,7 @@ def test_code_that_somebody_steps_through_is_no_deadlock() -> None:
         stopped.append(True)
 
     debugger, stopped, outer = Reads(), [], sys.gettrace()
-    watch.arm()
+    watch.arm(Reached())
     try:
         step()
     finally:
