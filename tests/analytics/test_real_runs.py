@@ -82,11 +82,20 @@ class Parent:
         return number * 2
 
 
+@workflow.defn
+class Grower:
+    @workflow.run
+    async def run(self) -> str:
+        done = await workflow.execute_activity(flaky, 1, start_to_close_timeout=SHORT)
+        await workflow.sleep(0.001)
+        return done
+
+
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[Client]:
     engine = open_engine(f"sqlite:///{tmp_path}/real.db", own_thread=False)
     client = Client(engine)
-    async with Worker(client, task_queue=QUEUE, workflows=[Parent, Child], activities=[flaky, local]):
+    async with Worker(client, task_queue=QUEUE, workflows=[Parent, Child, Grower], activities=[flaky, local]):
         yield client
     engine.close()
 
@@ -165,6 +174,69 @@ async def test_a_reset_run_tells_where_it_comes_from(client: Client) -> None:
     assert pd.isna(runs.reset_from_run_id[handle.result_run_id])
     cause = client.sql("SELECT cause, base_run_id FROM workflow_tasks WHERE cause IS NOT NULL").to_numpy().tolist()
     assert cause == [["ResetWorkflow", handle.result_run_id]]
+
+
+async def grown_twice(client: Client) -> tuple[Any, Any]:
+    """A run that closed, and a fork of it from behind its activity; the times of the first are long ago."""
+    handle = await client.start_workflow(Grower.run, id="first", task_queue=QUEUE)
+    assert await handle.result() == "done"
+    done = client.sql("SELECT closed_event_id FROM activities").closed_event_id[0]
+    copy = await handle.fork(int(done))
+    assert await copy.result() == "done"
+    return handle, copy
+
+
+@pytest.mark.slow
+async def test_what_happened_in_the_run_before_a_fork_is_told_apart_and_counted_once(client: Client) -> None:
+    _, copy = await grown_twice(client)
+    for view in ("activities", "timers", "signals", "updates", "children", "workflow_tasks", "events"):
+        assert {"is_inherited"} <= set(client.sql(f"DESCRIBE {view}").column_name)
+    seen = client.sql(
+        "SELECT is_inherited, count(*) AS n, min(r.start_time) - min(e.event_time) AS before "
+        "FROM events e JOIN runs r USING (run_key) WHERE r.run_id = $id GROUP BY ALL ORDER BY ALL",
+        {"id": copy.result_run_id},
+    )
+    assert seen.is_inherited.tolist() == [False, True]
+    assert seen.before[0] == pd.Timedelta(0) < seen.before[1]
+    activities = client.sql("SELECT workflow_id, is_inherited, queue_us FROM activities ORDER BY workflow_id")
+    assert activities.is_inherited.tolist() == [False, True]
+    assert activities.queue_us.isna().tolist() == [False, True]
+    timers = client.sql("SELECT workflow_id, is_inherited FROM timers ORDER BY workflow_id")
+    assert timers.is_inherited.tolist() == [False, False]
+    for frame in (client.stats.latency().frame, client.stats.latency_distribution().frame):
+        assert set(frame[frame.part.isin(["queue", "total"])].groupby("part").n.sum()) == {1}
+    assert client.stats.slowest_activities().frame.n.tolist() == [1]
+    assert client.stats.retry_distribution().frame.activities.tolist() == [1]
+    assert client.stats.throughput(of="activities", every="1d").frame.started.sum() == 1
+    tasks = client.stats.latency(of="workflow_tasks").frame.set_index("part")
+    assert tasks.n["run"] == client.sql("SELECT count(*) AS n FROM workflow_tasks WHERE NOT is_inherited").n[0]
+
+
+@pytest.mark.slow
+async def test_the_critical_path_of_a_fork_begins_with_it(client: Client) -> None:
+    handle, copy = await grown_twice(client)
+    runs = client.runs().set_index("run_id")
+    for made in (handle, copy):
+        path = client.stats.critical_path(made).frame
+        run = runs.loc[made.result_run_id]
+        assert path.began_at.iloc[0] == run.start_time
+        assert path.ended_at.iloc[-1] == run.close_time
+        assert (path.duration_s >= 0).all()
+    assert path["kind"].tolist() == ["Reset", "Workflow task", "Timer", "Workflow task"]
+
+
+@pytest.mark.slow
+async def test_the_critical_path_of_a_run_that_never_began_is_the_wait_for_a_worker(client: Client) -> None:
+    handle = await client.start_workflow(Child.run, False, id="unserved", task_queue="nobody")
+    await handle.terminate("nobody came")
+    [step] = client.stats.critical_path(handle).frame.to_dict("records")
+    [run] = client.runs().to_dict("records")
+    assert (step["kind"], step["began_at"], step["ended_at"]) == (
+        "Until terminated",
+        run["start_time"],
+        run["close_time"],
+    )
+    assert client.stats.critical_path_of_type("Child").frame["kind"].tolist() == ["Until terminated"]
 
 
 @pytest.mark.slow

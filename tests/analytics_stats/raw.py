@@ -127,13 +127,25 @@ class Raw:
         frame["backoff"] = (frame["next_attempt_at"] - frame["ended_at"]).where(frame["next_attempt_at"] > 0)
         frame["bad"] = frame["outcome"].isin(BAD)
         found = frame["failure"].map(lambda text: json.loads(text) if isinstance(text, str) else None)
-        frame["failure_message"] = found.map(_root_message)
+        roots = found.map(_root)
+        frame["failure_message"] = roots.map(lambda root: str(root.get("message", "")), na_action="ignore")
+        frame["failure_type"] = roots.map(_type, na_action="ignore")
         return frame.merge(self.runs[["run_key", "workflow_type", "definition"]], on="run_key")
 
 
-def _root_message(failure: Any) -> str | None:
+def _root(failure: Any) -> dict[str, Any] | None:
     if not isinstance(failure, dict):
         return None
     while isinstance(failure.get("cause"), dict):
         failure = failure["cause"]
-    return str(failure.get("message", ""))
+    return failure
+
+
+TIMEOUTS = {1: "StartToClose", 2: "ScheduleToStart", 3: "ScheduleToClose", 4: "Heartbeat"}
+
+
+def _type(failure: dict[str, Any]) -> str:
+    """As users say it: the application's own, or which timeout it was."""
+    if "timeoutFailureInfo" in failure:
+        return TIMEOUTS[failure["timeoutFailureInfo"].get("timeoutType", 1)] + "Timeout"
+    return str(failure.get("applicationFailureInfo", {}).get("type", ""))

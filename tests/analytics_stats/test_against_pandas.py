@@ -219,6 +219,14 @@ def workflow_tasks(raw: Raw) -> pd.DataFrame:
 # -- retries -------------------------------------------------------------------------------------------------------
 
 
+def assert_most_common(told: Any, failed: pd.DataFrame) -> None:
+    """The type that most of them have, and the message that most of those have."""
+    assert told["failure_type"] in set(failed["failure_type"].mode())
+    assert told["failure_message"] in set(
+        failed[failed["failure_type"] == told["failure_type"]]["failure_message"].mode()
+    )
+
+
 def test_retry_storms(shop: Shop) -> None:
     window, least, share = 1_200_000_000, 5, 0.25
     attempts = shop.raw.attempts
@@ -250,10 +258,8 @@ def test_retry_storms(shop: Shop) -> None:
                     "lost_s": (failed["run"].sum() + failed["backoff"].sum()) / 1e6,
                 }
             )
-            message = found.loc[
-                (found["activity_type"] == kind) & (us(found["began_at"]) == begin), "failure_message"
-            ].iloc[0]
-            assert message in set(failed["failure_message"].mode())
+            told = found[(found["activity_type"] == kind) & (us(found["began_at"]) == begin)].iloc[0]
+            assert_most_common(told, failed)
     found = found.assign(began_at=us(found["began_at"]), ended_at=us(found["ended_at"]))
     same(found, pd.DataFrame(rows), ["activity_type", "began_at"])
     assert found["failures"].is_monotonic_decreasing
@@ -338,8 +344,7 @@ def test_failing_activities(shop: Shop) -> None:
     found = stats.failing_activities(shop.explorer).frame
     same(found.assign(last_failure_at=us(found["last_failure_at"])), pd.DataFrame(rows), ["activity_type"])
     for row in found.to_dict("records"):
-        messages = shop.raw.attempts.query("bad and activity_type == @row['activity_type']")["failure_message"]
-        assert row["failure_message"] in set(messages.mode())
+        assert_most_common(row, shop.raw.attempts.query("bad and activity_type == @row['activity_type']"))
 
 
 def costs(attempts: pd.DataFrame, per: str, by: list[str]) -> pd.DataFrame:

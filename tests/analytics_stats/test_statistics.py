@@ -253,6 +253,24 @@ def test_a_price_in_a_memo_is_found_and_a_memo_without_one_has_none(tmp_path: Pa
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["failing_activities", "retry_storms"])
+def test_the_message_that_is_told_is_one_of_the_type_that_is_told(tmp_path: Path, name: str) -> None:
+    # Most are declined, each in its own words; one other error says the same each time.
+    errors = [("CardDeclined", f"card {n}") for n in range(3)] + [("ServiceBusy", "try again")] * 2
+    failures = [f'{{"message":"{said}","applicationFailureInfo":{{"type":"{kind}"}}}}' for kind, said in errors]
+    attempts = [
+        AttemptRow(5, n, "1", "charge", 1, 1, 2, "failed", failure=failure.encode())
+        for n, failure in enumerate(failures)
+    ]
+    with closing(open_store(f"sqlite:///{tmp_path}/errors.db")) as store:
+        store.commit([s.unit(s.insert(s.run_row(1), events=[s.event_row(1)], attempts=attempts))])
+        with closing(open_explorer(store)) as opened:
+            [told] = stats.STATISTICS[name](opened, **OPTIONS.get(name, {})).frame.to_dict("records")
+    assert told["failure_type"] == "CardDeclined"
+    assert told["failure_message"].startswith("card ")
+
+
+@pytest.mark.slow
 def test_a_type_with_one_definition_has_nothing_to_compare(explorer: Explorer) -> None:
     with pytest.raises(QueryError, match="no two definitions of 'ImportFile'"):
         stats.compare_definitions(explorer, "ImportFile")

@@ -59,7 +59,7 @@ def slowest_activities(
     scope = Scope.of(**filters)
     params: dict[str, Any] = {"top": top}
     us = _SORTS[by]
-    over = ("x.closed_at IS NOT NULL", "NOT x.is_local")
+    over = ("x.closed_at IS NOT NULL", "NOT x.is_local", "NOT x.is_inherited")
     sql = _SLOWEST.format(us=us, where=scope.clause("activities", "x", "scheduled_at", params, *over))
     what = {"total": "in all", "backoff": "back-off"}.get(by, by)
     title = f"Slowest activities ({', '.join(filter(None, [what, scope.words]))})"
@@ -71,11 +71,17 @@ WITH tried AS (
     SELECT x.activity_type, count(*) AS attempts, count(*) FILTER (x.status IN {failed}) AS failed_attempts,
         count(*) FILTER (x.status = 'TimedOut') AS timed_out, count(*) FILTER (x.status = 'Lost') AS lost,
         count(DISTINCT x.run_key) FILTER (x.status IN {failed}) AS runs,
-        mode(x.root_failure_type) AS failure_type, mode(x.root_failure_message) AS failure_message,
         max(x.ended_at) FILTER (x.status IN {failed}) AS last_failure_at
     FROM attempts AS x
     {attempts}
     GROUP BY ALL
+), errors AS (
+    SELECT x.activity_type, x.root_failure_type AS type, mode(x.root_failure_message) AS message, count(*) AS n
+    FROM attempts AS x
+    {attempts} AND x.status IN {failed}
+    GROUP BY ALL
+), met AS (
+    SELECT activity_type, arg_max({{'type': type, 'message': message}}, (n, type)) AS error FROM errors GROUP BY ALL
 ), closed AS (
     SELECT x.activity_type, count(*) AS activities, count(*) FILTER (x.status IN ('Failed', 'TimedOut')) AS gave_up
     FROM activities AS x
@@ -84,8 +90,9 @@ WITH tried AS (
 )
 SELECT t.activity_type, c.activities, c.gave_up, t.attempts, t.failed_attempts,
     t.failed_attempts / t.attempts AS failure_rate, t.timed_out, t.lost, t.runs, t.last_failure_at,
-    t.failure_type, t.failure_message
+    m.error.type AS failure_type, m.error.message AS failure_message
 FROM tried AS t LEFT JOIN closed AS c ON c.activity_type = t.activity_type
+LEFT JOIN met AS m ON m.activity_type = t.activity_type
 WHERE t.failed_attempts > 0 ORDER BY t.failed_attempts DESC, t.activity_type LIMIT $top"""
 
 
@@ -110,7 +117,7 @@ def failing_activities(
     Statistic
         One row per activity type: ``activities``, of these ``gave_up`` (failed or timed out for good), ``attempts``,
         ``failed_attempts`` and ``failure_rate``, of these ``timed_out`` and ``lost``, ``runs`` hit,
-        ``last_failure_at``, and the most common ``failure_type`` and ``failure_message``.
+        ``last_failure_at``, and the most common ``failure_type`` with its most common ``failure_message``.
 
     Raises
     ------
@@ -122,7 +129,7 @@ def failing_activities(
     sql = _FAILING.format(
         failed=FAILED,
         attempts=scope.clause("attempts", "x", "scheduled_at", params, "NOT x.is_pending"),
-        activities=scope.clause("activities", "x", "scheduled_at", params, "NOT x.is_local"),
+        activities=scope.clause("activities", "x", "scheduled_at", params, "NOT x.is_local", "NOT x.is_inherited"),
     )
     title = scope.titled("Failing activities")
     return asked(explorer, "failing_activities", title, sql, params, counts.failing)

@@ -13,13 +13,13 @@ WITH RECURSIVE chosen AS (
     {chosen}
 ), family AS MATERIALIZED (
     SELECT run_key, run_id, workflow_id, workflow_type, status, start_time, close_time, history_length,
-        first_execution_run_id, continued_from_run_id, reset_from_run_id
+        first_execution_run_id, continued_from_run_id, reset_from_run_id, reset_event_id
     FROM runs WHERE {family}
 ), tasks AS (
     SELECT run_key, scheduled_event_id, closed_event_id AS task, scheduled_at, closed_at,
         lag(closed_event_id) OVER earlier AS task_before, lag(closed_at) OVER earlier AS closed_before
     FROM workflow_tasks
-    WHERE closed_event_id IS NOT NULL AND run_key IN (SELECT run_key FROM family)
+    WHERE closed_event_id IS NOT NULL AND NOT is_inherited AND run_key IN (SELECT run_key FROM family)
     WINDOW earlier AS (PARTITION BY run_key ORDER BY closed_event_id)
 ), waits AS (
     -- What wakes workflow code, by the event that says that it is over, with the task that asked for it.
@@ -52,10 +52,13 @@ WITH RECURSIVE chosen AS (
     WHERE (e.run_key, e.event_id) IN (SELECT (run_key, scheduled_event_id - 1) FROM tasks)
 ), steps AS MATERIALIZED (
     SELECT t.run_key, t.task, t.scheduled_at, t.closed_at, t.scheduled_event_id,
-        CASE WHEN w.kind IS NOT NULL THEN w.kind WHEN u.update_name IS NOT NULL THEN 'Update' ELSE o.kind END AS kind,
+        CASE WHEN o.event_id = f.reset_event_id THEN 'Reset' WHEN w.kind IS NOT NULL THEN w.kind
+            WHEN u.update_name IS NOT NULL THEN 'Update' ELSE o.kind END AS kind,
         coalesce(w.name, u.update_name, o.name) AS name,
         CASE WHEN w.kind IS NOT NULL THEN w.task_before ELSE t.task_before END AS task_before,
-        CASE WHEN w.kind IS NOT NULL THEN w.began_at ELSE coalesce(t.closed_before, f.start_time) END AS began_at,
+        -- What a run that was reset or forked has waited for since before that, it waits for from then on.
+        CASE WHEN w.kind IS NOT NULL THEN greatest(w.began_at, f.start_time)
+            ELSE coalesce(t.closed_before, f.start_time) END AS began_at,
         w.queue_us, w.run_us, w.backoff_us, w.child_run_id
     FROM tasks AS t JOIN family AS f ON f.run_key = t.run_key
     LEFT JOIN waits AS w ON w.run_key = t.run_key AND w.event_id = t.scheduled_event_id - 1
@@ -127,6 +130,12 @@ WITH RECURSIVE chosen AS (
         l.close_time, NULL, NULL, NULL
     FROM walked AS w JOIN lasts AS l ON l.run_key = w.run_key AND l.task = w.task
     WHERE l.status IN ('Terminated', 'TimedOut')
+    UNION ALL
+    -- Ended from outside before any code ran.
+    SELECT f.run_key, f.run_key, [], 0, [], 'Until ' || lower(f.status), '', f.start_time, f.close_time,
+        NULL, NULL, NULL
+    FROM family AS f JOIN chosen AS c ON c.run_key = f.run_key
+    WHERE f.close_time IS NOT NULL AND f.run_key NOT IN (SELECT run_key FROM lasts)
 )
 """
 """Up to ``segments``; what follows asks them. ``chosen``: SELECT of run_key, root_run_id. ``family``: which runs."""

@@ -100,7 +100,7 @@ def retry_distribution(
     """
     scope = Scope.of(**filters)
     params: dict[str, Any] = {}
-    over = ("x.closed_at IS NOT NULL", "NOT x.is_local")
+    over = ("x.closed_at IS NOT NULL", "NOT x.is_local", "NOT x.is_inherited")
     sql = _ATTEMPTS.format(where=scope.clause("activities", "x", "scheduled_at", params, *over))
     title = scope.titled("Attempts of an activity")
     return asked(explorer, "retry_distribution", title, sql, params, distributions.retry_distribution)

@@ -33,12 +33,12 @@ _PARTS: dict[str, tuple[str, str, dict[str, str]]] = {
 """Group, time and parts of each view."""
 
 _OVER = {
-    "activities": ["x.closed_at IS NOT NULL", "NOT x.is_local"],
+    "activities": ["x.closed_at IS NOT NULL", "NOT x.is_local", "NOT x.is_inherited"],
     "attempts": ["NOT x.is_pending"],
-    "workflow_tasks": ["x.closed_at IS NOT NULL"],
+    "workflow_tasks": ["x.closed_at IS NOT NULL", "NOT x.is_inherited"],
     "runs": ["x.close_time IS NOT NULL"],
 }
-"""What is over, so that its times are known."""
+"""What is over, so that its times are known, and counted once: not in each run that was reset or forked after it."""
 
 
 def latency(

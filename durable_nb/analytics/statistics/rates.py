@@ -159,7 +159,8 @@ def throughput(
         raise QueryError(f"throughput is of 'runs' or 'activities', not {of!r}")
     scope = Scope.of(**filters)
     params: dict[str, Any] = {}
-    conditions = Scope(scope.workflow_type, scope.where).clause(of, "x", "", params)
+    own = ["NOT x.is_inherited"] if of == "activities" else []
+    conditions = Scope(scope.workflow_type, scope.where).clause(of, "x", "", params, *own)
     flow = (_RUNS_FLOW if of == "runs" else _ACTIVITIES_FLOW).format(
         where=conditions,
         ended_well="status = 'Completed'",

@@ -29,15 +29,27 @@ WITH windows AS (
     SELECT activity_type, min(bucket) AS began_at, max(bucket) + to_microseconds($window_us) AS ended_at,
         sum(attempts) AS attempts, sum(failures) AS failures, max(failures) AS worst
     FROM bad GROUP BY activity_type, storm
+), failed AS (
+    SELECT s.activity_type, s.began_at, x.run_key, coalesce(x.run_us, 0) + coalesce(x.backoff_us, 0) AS lost_us,
+        x.root_failure_type, x.root_failure_message
+    FROM storms AS s JOIN attempts AS x
+        ON x.activity_type = s.activity_type AND x.ended_at >= s.began_at AND x.ended_at < s.ended_at
+    {where} AND x.status IN {failed}
+), errors AS (
+    SELECT activity_type, began_at, root_failure_type AS type, mode(root_failure_message) AS message, count(*) AS n
+    FROM failed GROUP BY ALL
+), hit AS (
+    SELECT activity_type, began_at, count(DISTINCT run_key) AS runs, sum(lost_us) / 1e6 AS lost_s
+    FROM failed GROUP BY ALL
+), met AS (
+    SELECT activity_type, began_at, arg_max({{'type': type, 'message': message}}, (n, type)) AS error
+    FROM errors GROUP BY ALL
 )
 SELECT s.activity_type, s.began_at, s.ended_at, s.attempts, s.failures, s.failures / s.attempts AS failure_rate,
-    s.worst / ($window_us / 6e7) AS worst_failures_per_minute, count(DISTINCT x.run_key) AS runs,
-    sum(coalesce(x.run_us, 0) + coalesce(x.backoff_us, 0)) / 1e6 AS lost_s,
-    mode(x.root_failure_type) AS failure_type, mode(x.root_failure_message) AS failure_message
-FROM storms AS s JOIN attempts AS x
-    ON x.activity_type = s.activity_type AND x.ended_at >= s.began_at AND x.ended_at < s.ended_at
-{where} AND x.status IN {failed}
-GROUP BY ALL ORDER BY s.failures DESC, s.began_at, s.activity_type"""
+    s.worst / ($window_us / 6e7) AS worst_failures_per_minute, runs, lost_s,
+    error.type AS failure_type, error.message AS failure_message
+FROM storms AS s JOIN hit USING (activity_type, began_at) JOIN met USING (activity_type, began_at)
+ORDER BY s.failures DESC, s.began_at, s.activity_type"""
 
 
 def retry_storms(
@@ -64,7 +76,7 @@ def retry_storms(
     Statistic
         One row per storm, worst first: ``activity_type``, ``began_at``, ``ended_at``, ``attempts``, ``failures``,
         ``failure_rate``, ``worst_failures_per_minute``, ``runs`` hit, ``lost_s`` (running and back-off of the failed
-        attempts), and the most common ``failure_type`` and ``failure_message``.
+        attempts), and the most common ``failure_type`` with its most common ``failure_message``.
 
     Raises
     ------

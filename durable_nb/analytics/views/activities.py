@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from durable_nb.analytics.views.view import Column, Join, View
 from durable_nb.analytics.views.words import (
+    BRANCHED,
     arguments,
     columns,
     events,
     failures,
+    inherited,
     instant,
     length,
     number,
@@ -219,6 +221,8 @@ ACTIVITIES = View(
         payload("result", "x.result", "What it returned"),
         failures("x.failure", "the activity (while pending, of its last attempt)"),
         summary("x.user_metadata", "the activity"),
+        inherited("x.closed_event_id"),
     ),
     f"({_NORMAL}\n    UNION ALL\n    {_LOCAL}) AS x JOIN mirror.main.runs AS r ON r.run_key = x.run_key",
+    (BRANCHED,),
 )

@@ -1,14 +1,15 @@
 """``runs`` and ``events``: what ran, and everything that was recorded."""
 
-# ruff: noqa: S608 - texts are put together from constants of this package; no value of a user is ever part of one
 from __future__ import annotations
 
 from durable_nb.analytics.views.view import Column, Join, View
 from durable_nb.analytics.views.words import (
+    BRANCHED,
     arguments,
     columns,
     events,
     failures,
+    inherited,
     instant,
     json,
     length,
@@ -22,10 +23,6 @@ from durable_nb.model.enums import EventType
 from durable_nb.model.events import TERMINAL_EVENT_TYPES
 
 _CLOSING = events(*sorted(TERMINAL_EVENT_TYPES))
-_BRANCHING = f"""(
-        SELECT run_key, event_id, (attributes->>'$.baseRunId') AS base_run_id, (attributes->>'$.newRunId') AS new_run_id
-        FROM {events(EventType.WORKFLOW_TASK_FAILED)} WHERE (attributes->>'$.baseRunId') <> ''
-    )"""
 _FAILURE = "(c.attributes->'$.failure')"
 
 RUNS = View(
@@ -85,9 +82,11 @@ RUNS = View(
             "What made this run follow another: Workflow (continue-as-new), Retry or CronSchedule",
             "initiator_name(TRY_CAST((s.attributes->>'$.initiator') AS INTEGER))",
         ),
-        text("reset_from_run_id", "Run that this one was reset or forked from", "b.base_run_id"),
+        text("reset_from_run_id", "Run that this one was reset or forked from", "branched.base_run_id"),
         number(
-            "reset_event_id", "Event (WorkflowTaskFailed, cause ResetWorkflow) at which it left that run", "b.event_id"
+            "reset_event_id",
+            "Event (WorkflowTaskFailed, cause ResetWorkflow) at which it left that run",
+            "branched.event_id",
         ),
         number(
             "attempt",
@@ -130,7 +129,7 @@ RUNS = View(
             f"(FROM {events(EventType.WORKFLOW_EXECUTION_STARTED)} WHERE event_id = 1) AS s ON s.run_key = r.run_key",
         ),
         Join("c", f"{_CLOSING} AS c ON c.run_key = r.run_key"),
-        Join("b", f"{_BRANCHING} AS b ON b.run_key = r.run_key AND b.new_run_id = r.run_id"),
+        BRANCHED,
     ),
 )
 
@@ -145,7 +144,11 @@ EVENTS = View(
             "event_type", "VARCHAR", "Temporal's name: ActivityTaskScheduled, TimerFired, …", "event_name(e.event_type)"
         ),
         instant("event_time", "When it happened", "e.event_time"),
-        length("since_start_us", "From the start of the run", "e.event_time - r.start_time"),
+        length(
+            "since_start_us",
+            "From the start of the run; negative where is_inherited",
+            "e.event_time - r.start_time",
+        ),
         json(
             "attributes",
             "Attributes under Temporal's lowerCamelCase names, defaults left out, durations and instants in µs; "
@@ -155,6 +158,8 @@ EVENTS = View(
         number("size_bytes", "Size of the attributes as stored", "strlen(e.attributes)", "bytes"),
         summary("e.user_metadata", "what the event began"),
         text("error", "Why the attributes cannot be read; then attributes is an empty object", "e.error"),
+        inherited("e.event_id"),
     ),
     "mirror.main.events AS e JOIN mirror.main.runs AS r ON r.run_key = e.run_key",
+    (BRANCHED,),
 )

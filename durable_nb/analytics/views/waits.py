@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from durable_nb.analytics.views.view import Column, Join, View
 from durable_nb.analytics.views.words import (
+    BRANCHED,
     arguments,
     columns,
     events,
     failures,
+    inherited,
     instant,
     length,
     number,
@@ -63,9 +65,10 @@ TIMERS = View(
             "THEN c.event_time - s.event_time - CAST((s.attributes->>'$.startToFireTimeout') AS BIGINT) END",
         ),
         summary("s.user_metadata", "the timer"),
+        inherited("c.event_id"),
     ),
     f"{events(EventType.TIMER_STARTED)} AS s JOIN mirror.main.runs AS r ON r.run_key = s.run_key",
-    (_following("c", "startedEventId", EventType.TIMER_FIRED, EventType.TIMER_CANCELED),),
+    (_following("c", "startedEventId", EventType.TIMER_FIRED, EventType.TIMER_CANCELED), BRANCHED),
 )
 
 _SIGNALED, _SENT = int(EventType.WORKFLOW_EXECUTION_SIGNALED), EventType.SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED
@@ -104,9 +107,10 @@ SIGNALS = View(
         text("identity", "Who sent a received signal", "(s.attributes->>'$.identity')"),
         number("closed_event_id", "Sent: the event that tells how it went", "c.event_id"),
         arguments("input", "(s.attributes->'$.input')", "Its arguments"),
+        inherited(f"CASE WHEN {_RECEIVED} THEN s.event_id ELSE c.event_id END"),
     ),
     f"{events(EventType.WORKFLOW_EXECUTION_SIGNALED, _SENT)} AS s JOIN mirror.main.runs AS r ON r.run_key = s.run_key",
-    (_following("c", "initiatedEventId", _DELIVERED, EventType.SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED),),
+    (_following("c", "initiatedEventId", _DELIVERED, EventType.SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED), BRANCHED),
 )
 
 UPDATES = View(
@@ -133,9 +137,10 @@ UPDATES = View(
         arguments("input", "(s.attributes->'$.acceptedRequest.input.args')", "Its arguments"),
         payload("result", "(c.attributes->'$.outcome.success')", "What its handler returned"),
         failures("(c.attributes->'$.outcome.failure')", "the update"),
+        inherited("c.event_id"),
     ),
     f"{events(EventType.WORKFLOW_EXECUTION_UPDATE_ACCEPTED)} AS s JOIN mirror.main.runs AS r ON r.run_key = s.run_key",
-    (_following("c", "acceptedEventId", EventType.WORKFLOW_EXECUTION_UPDATE_COMPLETED),),
+    (_following("c", "acceptedEventId", EventType.WORKFLOW_EXECUTION_UPDATE_COMPLETED), BRANCHED),
 )
 
 _CHILD_CLOSED = {
@@ -200,6 +205,7 @@ CHILDREN = View(
         payload("result", "(c.attributes->'$.result')", "What it returned"),
         failures("(c.attributes->'$.failure')", "the child"),
         summary("s.user_metadata", "the child"),
+        inherited("c.event_id"),
     ),
     f"{events(EventType.START_CHILD_WORKFLOW_EXECUTION_INITIATED)} AS s "
     "JOIN mirror.main.runs AS r ON r.run_key = s.run_key",
@@ -207,5 +213,6 @@ CHILDREN = View(
         _following("b", "initiatedEventId", EventType.CHILD_WORKFLOW_EXECUTION_STARTED),
         _following("c", "initiatedEventId", *_CHILD_CLOSED),
         Join("d", "mirror.main.runs AS d ON d.run_id = (b.attributes->>'$.workflowExecution.runId')"),
+        BRANCHED,
     ),
 )

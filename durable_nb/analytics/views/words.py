@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import IntEnum
 
-from durable_nb.analytics.views.view import Column
+from durable_nb.analytics.views.view import Column, Join
 from durable_nb.model.enums import (
     ContinueAsNewInitiator,
     EventType,
@@ -56,6 +56,16 @@ def referring(field: str, *types: EventType) -> str:
         f"(SELECT *, CAST((attributes->>'$.{field}') AS BIGINT) AS ref FROM mirror.main.events "
         f"WHERE event_type IN {numbers(*types)})"
     )
+
+
+BRANCHED = Join(
+    "branched",
+    f"""(
+        SELECT run_key, event_id, (attributes->>'$.baseRunId') AS base_run_id, (attributes->>'$.newRunId') AS new_run_id
+        FROM {events(EventType.WORKFLOW_TASK_FAILED)} WHERE (attributes->>'$.baseRunId') <> ''
+    ) AS branched ON branched.run_key = r.run_key AND branched.new_run_id = r.run_id""",
+)
+"""The event at which a run left the one that it was reset or forked from; what stands before it happened there."""
 
 
 # A payload is an object; where metadata or data are missing or cannot be read, the value is NULL and the error says so.
@@ -169,6 +179,16 @@ def json(name: str, meaning: str, sql: str = "") -> Column:
 def truth(name: str, meaning: str, sql: str = "") -> Column:
     """A BOOLEAN column."""
     return Column(name, "BOOLEAN", meaning, sql or name)
+
+
+def inherited(event_id: str) -> Column:
+    """Whether a row is of the run before a reset or fork, by the event with which it was over; needs ``BRANCHED``."""
+    return truth(
+        "is_inherited",
+        "Whether it was over when the run was reset or forked from another: its events were taken over, it happened "
+        "there",
+        f"coalesce({event_id} <= branched.event_id, FALSE)",
+    )
 
 
 def of_run(alias: str = "r") -> tuple[Column, ...]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from durable_nb.analytics.views.view import Column, View
 from durable_nb.analytics.views.words import (
+    BRANCHED,
     columns,
     events,
     failures,
+    inherited,
     instant,
     json,
     length,
@@ -84,8 +86,10 @@ WORKFLOW_TASKS = View(
         ),
         text("base_run_id", "Of a reset: the run that the history was taken from", "x.base_run_id"),
         failures("x.failure", "the task (of an attempt after a failure: the last one)"),
+        inherited("x.closed_event_id"),
     ),
     f"{_TASKS} AS x JOIN mirror.main.runs AS r ON r.run_key = x.run_key",
+    (BRANCHED,),
 )
 
 WORKERS = View(
