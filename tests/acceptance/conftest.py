@@ -11,6 +11,7 @@ from durable_nb.client import Client
 from durable_nb.engine import open_engine
 from durable_nb.engine.clock import ManualClock
 from durable_nb.testing import WorkflowEnvironment
+from tests.acceptance import baskets
 
 
 @pytest.fixture
@@ -46,3 +47,10 @@ async def skipping() -> AsyncIterator[WorkflowEnvironment]:
     """An environment that skips time."""
     async with await WorkflowEnvironment.start_time_skipping() as env:
         yield env
+
+
+@pytest.fixture
+def whole_baskets() -> None:
+    """No activity of ``baskets`` is broken, and none was counted."""
+    baskets.TALLY.clear()
+    baskets.BROKEN.clear()

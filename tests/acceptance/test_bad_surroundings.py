@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ from durable_nb.engine.clock import ManualClock
 from durable_nb.errors import StoreFullError
 from durable_nb.model.requests import Target
 from durable_nb.worker import Worker
+from tests.full_disk import disk_with_room_for
 from tests.waiting import recorded, until
 
 MINUTE = timedelta(minutes=1)
@@ -67,17 +65,6 @@ class Patient:
 def is_gapless(events: Any) -> bool:
     times = [each.event_time for each in events]
     return [each.event_id for each in events] == list(range(1, len(events) + 1)) and times == sorted(times)
-
-
-@contextmanager
-def disk_with_room_for(size: int) -> Iterator[None]:
-    """The system refuses to let any file of this process grow beyond ``size`` bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import pytest
 
 from durable_nb.client import Client, WorkflowExecutionStatus
 from durable_nb.service import RPCError
-from tests.acceptance.test_time_travel import (
+from tests.acceptance.baskets import (
     BROKEN,
     TALLY,
     Basket,
@@ -21,11 +21,7 @@ from tests.acceptance.test_time_travel import (
 from tests.acceptance.world import backs_off, serving, start
 from tests.waiting import until
 
-
-@pytest.fixture(autouse=True)
-def _clean() -> None:
-    TALLY.clear()
-    BROKEN.clear()
+pytestmark = pytest.mark.usefixtures("whole_baskets")
 
 
 async def waiting_basket(client: Client, *items: str):

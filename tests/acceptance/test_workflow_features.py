@@ -15,7 +15,6 @@ from durable_nb import activity, workflow
 from durable_nb.client import Client, WorkflowFailureError
 from durable_nb.common import RawValue
 from durable_nb.exceptions import ApplicationError, CancelledError
-from durable_nb.model.requests import ResetWorkflow, Target
 from durable_nb.worker import Replayer
 from tests.acceptance.world import MINUTE, events, kinds, outcome, serving, start
 from tests.waiting import recorded
@@ -357,13 +356,7 @@ async def test_a_reset_run_goes_on_from_its_middle_with_the_signals_it_had(clien
         await handle.signal(Resettable.tell, "end")
         assert await handle.result() == ["2", "end"]
         second = [e["eventId"] for e in await events(handle) if "workflowTaskCompletedEventAttributes" in e][1]
-        request = ResetWorkflow(
-            target=Target(client.namespace, handle.id, handle.result_run_id or ""),
-            workflow_task_finish_event_id=int(second),
-            reason="once more",
-        )
-        new_run = await client.service_client.frontend.reset_workflow(request)
-        again = client.get_workflow_handle(handle.id, run_id=new_run)
-        assert new_run != handle.result_run_id
+        again = await handle.reset(int(second), reason="once more")
+        assert again.result_run_id != handle.result_run_id
         assert await again.result() == ["2", "end"]
         assert (await kinds(again)).count("ACTIVITY_TASK_SCHEDULED") == 1

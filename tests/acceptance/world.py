@@ -9,6 +9,7 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
+from durable_nb import activity
 from durable_nb.client import Client, WorkflowHandle
 from durable_nb.common import RetryPolicy
 from durable_nb.worker import Worker
@@ -20,6 +21,12 @@ QUICKLY = RetryPolicy(initial_interval=timedelta(milliseconds=1), backoff_coeffi
 ONCE = RetryPolicy(maximum_attempts=1)
 
 _numbers = count(1)
+
+
+@activity.defn
+async def note(text: str) -> str:
+    """Gives back what it is given."""
+    return text
 
 
 def fresh_id() -> str:

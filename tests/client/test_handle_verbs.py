@@ -25,11 +25,6 @@ from tests.client.orders import OrderWorkflow, Receipt
 SHORT = timedelta(microseconds=1)
 
 
-@pytest.fixture
-def handle(client: Client):
-    return client.get_workflow_handle_for(OrderWorkflow.run, "o")
-
-
 def answer(client: Client, *values) -> QueryResult:
     return QueryResult(result=client.data_converter.to_payloads(values))
 

@@ -6,7 +6,14 @@ import dataclasses
 
 import pytest
 
-from durable_nb.client import Client, Interceptor, OutboundInterceptor, WithStartWorkflowOperation, WorkflowUpdateStage
+from durable_nb.client import (
+    Client,
+    Interceptor,
+    OutboundInterceptor,
+    WithStartWorkflowOperation,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateStage,
+)
 from durable_nb.common import HeaderCodecBehavior, WorkflowIDConflictPolicy
 from durable_nb.converter import DataConverter, DefaultPayloadConverter, PayloadCodec, WithSerializationContext
 from durable_nb.exceptions import ApplicationError
@@ -185,7 +192,7 @@ async def test_failures_pass_the_codec_too(engine: FakeEngine):
     handle = client.get_workflow_handle("w")
     update = await handle.start_update("u", wait_for_stage=WorkflowUpdateStage.COMPLETED)
     for _ in range(2):  # the record of the engine must not be decoded in place
-        with pytest.raises(Exception, match="Workflow update failed") as caught:
+        with pytest.raises(WorkflowUpdateFailedError) as caught:
             await update.result()
         assert list(caught.value.cause.details) == ["detail"]
 

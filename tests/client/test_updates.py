@@ -33,11 +33,6 @@ REJECTED = UpdateOutcome(
 )
 
 
-@pytest.fixture
-def handle(client: Client):
-    return client.get_workflow_handle_for(OrderWorkflow.run, "o")
-
-
 def success(client: Client, *values) -> UpdateOutcome:
     return UpdateOutcome(success=client.data_converter.to_payloads(values) if values else None)
 
@@ -212,8 +207,9 @@ async def test_a_deadline_of_update_with_start_is_the_end_of_waiting(client, fro
     frontend.answer("update_with_start", NEVER)
     with pytest.raises(WorkflowUpdateRPCTimeoutOrCancelledError):
         await client.execute_update_with_start_workflow("x", start_workflow_operation=operation, rpc_timeout=SHORT)
-    with pytest.raises(RPCError):
+    with pytest.raises(RPCError) as late:
         await operation.workflow_handle()
+    assert late.value.status is RPCStatusCode.DEADLINE_EXCEEDED
 
 
 async def test_the_conflict_policy_must_be_said():

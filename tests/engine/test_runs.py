@@ -179,8 +179,9 @@ async def test_cancel_guarded_by_another_chain_is_refused(driver):
     d.handle.register_worker(ScriptedWorker({"W": until_signal()}))
     await d.start("W")
     guarded = ask.Target("default", "w", first_execution_run_id="another")
-    with pytest.raises(RPCError):
+    with pytest.raises(RPCError) as refused:
         await d.frontend.cancel_workflow(ask.CancelWorkflow(guarded))
+    assert refused.value.status is RPCStatusCode.NOT_FOUND
 
 
 async def test_a_timer_fires_when_the_clock_reaches_it(driver):

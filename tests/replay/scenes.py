@@ -30,7 +30,6 @@ from durable_nb.model.attributes import (
     WorkflowExecutionTimedOut,
     WorkflowTaskCompleted,
 )
-from durable_nb.model.requests import ResetWorkflow, Target
 from durable_nb.testing import WorkflowEnvironment
 from durable_nb.worker import Worker
 from tests.replay import activities, gallery
@@ -303,12 +302,9 @@ async def reset(on: Stage) -> None:
     assert await on.finish(handle) == "decided"
     history = await handle.fetch_history()
     tasks = [each.event_id for each in history.events if isinstance(each.attributes, WorkflowTaskCompleted)]
-    run_id = await on.client.frontend.reset_workflow(
-        ResetWorkflow(Target("default", "reset", handle.first_execution_run_id or ""), tasks[1], "again")
-    )
-    again = on.client.get_workflow_handle("reset", run_id=run_id)
+    again = await handle.reset(tasks[1], reason="again")
     assert await again.result() == "decided"
-    await on.keep("reset", run_id)
+    await on.keep("reset", again.result_run_id)
 
 
 ALL: list[Scene] = [

@@ -340,8 +340,9 @@ def test_an_output_shows_itself_without_anything_that_acts() -> None:
     assert "&lt;b&gt;" in html
 
 
-def test_threads_of_their_own_belong_to_nobody() -> None:
+def test_threads_of_their_own_belong_to_nobody(capsys: pytest.CaptureFixture[str]) -> None:
     listen()
     thread = threading.Thread(target=print, args=("nobody's",))
     thread.start()
     thread.join()
+    assert capsys.readouterr().out == "nobody's\n"
