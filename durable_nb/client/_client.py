@@ -175,7 +175,7 @@ class Client(Starting, BranchingClient, UpdatingWithStart, ExportingClient, Impo
             identity=identity,
         )
         client.api_key, client.rpc_metadata = api_key, rpc_metadata
-        set_current(client)
+        set_current(client, target_host if lazy else "")
         return client
 
     def __repr__(self) -> str:

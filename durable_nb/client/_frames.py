@@ -36,10 +36,13 @@ ProgressMaker = Callable[[], "tuple[Callable[[str], None], Callable[[], None]] |
 _progress_maker: ProgressMaker | None = None
 
 
-def set_current(client: Client | None) -> None:
-    """``durable_nb.sql`` and ``durable_nb.explore`` ask the store of this client from now on."""
+def set_current(client: Client | None, url: str = "") -> None:
+    """``durable_nb.sql`` and ``durable_nb.explore`` ask the store of this client from now on.
+
+    ``url`` is that of a client whose store is not open yet.
+    """
     global _current
-    _current = None if client is None else (weakref.ref(client), client.engine.url)
+    _current = None if client is None else (weakref.ref(client), url or client.engine.url)
 
 
 def set_progress(maker: ProgressMaker | None) -> None:
