@@ -7,7 +7,8 @@ what a notebook on a SQL store adds. One class per remedy::
     ├── AuthoringError                DNB1xx  a definition is wrong: fix the cell
     │   ├── DefinitionSourceError     DNB110  the source of a definition cannot be found
     │   ├── RestoreError              DNB111  the stored source of a definition cannot be run, or must not be
-    │   └── DefinitionMissingError    DNB112  no worker of this process has a definition that is needed
+    │   ├── DefinitionMissingError    DNB112  no worker of this process has a definition that is needed
+    │   └── RestrictedWorkflowAccessError  DNB120  workflow code did what a replay cannot repeat (in ``workflow``)
     ├── PayloadError                  DNB4xx  a value cannot be stored or read back
     │   ├── PayloadEncodeError        DNB401  names the path inside the value
     │   └── PayloadDecodeError        DNB402  names the type and the path

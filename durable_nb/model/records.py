@@ -45,6 +45,23 @@ class RunRow(msgspec.Struct, gc=False):
     """Digest of the workflow definition's source; "" when none was recorded."""
 
 
+UNLISTED_FIELDS = ("version", "next_event_id", "history_size", "transient")
+"""What every transition may change of a run: no list shows it, and no index knows it."""
+
+LISTED_FIELDS = (
+    *UNLISTED_FIELDS,
+    "status",
+    "task_queue",
+    "execution_time",
+    "close_time",
+    "wake_at",
+    "memo",
+    "search_attributes",
+    "definition",
+)
+"""All that a transition may change of a run; the rest is the run's identity."""
+
+
 class EventRow(msgspec.Struct, gc=False):
     event_id: int
     event_type: int
@@ -113,8 +130,8 @@ class RunWrite(msgspec.Struct, gc=False):
     """All that one transition changes of one run.
 
     ``expected_version`` 0 inserts ``run``; otherwise ``run`` (with ``version == expected_version + 1``) replaces the
-    row. ``listed_changed`` False promises that only version, next_event_id, history_size and transient differ from
-    the stored row, which lets a store leave the row's indexes alone.
+    row. ``listed_changed`` False promises that only ``UNLISTED_FIELDS`` differ from the stored row, which lets a store
+    leave the row's indexes alone.
     """
 
     run: RunRow

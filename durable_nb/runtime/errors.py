@@ -54,10 +54,24 @@ class NotInWorkflowEventLoopError(TemporalError):
         self.message = str(self.args[0])
 
 
-class RestrictedWorkflowAccessError(AuthoringError):
-    """Workflow code called something whose result a replay cannot repeat, or that acts on the world."""
+class RestrictedWorkflowAccessError(AuthoringError, TemporalError):
+    """Workflow code called something whose result a replay cannot repeat, or that acts on the world.
+
+    The SDK has it in ``worker.workflow_sandbox``, as this package does too.
+    """
 
     code = "DNB120"
+
+    def __init__(
+        self, qualified_name: str, *, override_message: str | None = None, where: str = "", fix: str = ""
+    ) -> None:
+        super().__init__(override_message or self.default_message(qualified_name), where=where, fix=fix)
+        self.qualified_name = qualified_name
+
+    @staticmethod
+    def default_message(qualified_name: str) -> str:
+        """What the error says when it is not told otherwise."""
+        return f"workflow code called {qualified_name}, which a replay cannot repeat"
 
 
 class ContinueAsNewError(BaseException):

@@ -199,7 +199,7 @@ _LOGGING = os.path.join(os.path.dirname(os.__file__), "logging", "")
 
 def _error(label: str, instead: str, frame: FrameType | None) -> RestrictedWorkflowAccessError:
     return RestrictedWorkflowAccessError(
-        f"workflow code called {label}, which a replay cannot repeat",
+        label,
         where=describe(frame_place(frame)),
         fix=f"use {instead} instead, or, if it cannot matter, put the call under "
         "workflow.unsafe.sandbox_unrestricted()",

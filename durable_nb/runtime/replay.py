@@ -37,6 +37,34 @@ def started_event(events: Sequence[Event]) -> WorkflowExecutionStarted:
     return attributes
 
 
+def instance_of(
+    definition: WorkflowDefinition,
+    options: RuntimeOptions,
+    workflow_id: str,
+    events: Sequence[Event],
+    *,
+    namespace: str,
+    run_id: str,
+) -> WorkflowInstance:
+    """An instance for the run of a history; ``run_id`` "" for the one that its first event names.
+
+    Raises
+    ------
+    ValueError
+        The history does not begin as one.
+    """
+    started = started_event(events)
+    return WorkflowInstance(
+        definition,
+        options,
+        namespace=namespace,
+        workflow_id=workflow_id,
+        run_id=run_id or started.original_execution_run_id,
+        workflow_type=started.workflow_type,
+        task_queue=started.task_queue,
+    )
+
+
 def replay_history(
     definition: WorkflowDefinition,
     options: RuntimeOptions,
@@ -60,16 +88,7 @@ def replay_history(
     watch
         Interrupts a replay that takes too long.
     """
-    started = started_event(events)
-    run = WorkflowInstance(
-        definition,
-        options,
-        namespace=namespace,
-        workflow_id=workflow_id,
-        run_id=run_id or started.original_execution_run_id,
-        workflow_type=started.workflow_type,
-        task_queue=started.task_queue,
-    )
+    run = instance_of(definition, options, workflow_id, events, namespace=namespace, run_id=run_id)
     failure: Exception | None = None
     try:
         _check_ids(events)

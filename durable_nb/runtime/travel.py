@@ -35,7 +35,7 @@ from durable_nb.runtime.loop import Entered
 from durable_nb.runtime.matching import COMMAND_EVENTS
 from durable_nb.runtime.options import RuntimeOptions
 from durable_nb.runtime.place import coroutine_frames, is_library
-from durable_nb.runtime.replay import started_event
+from durable_nb.runtime.replay import instance_of
 
 RUN_TASK = "run"
 
@@ -174,18 +174,9 @@ def visit(
     Exception
         What else failed a replayed task.
     """
-    started = started_event(events)
+    run = instance_of(definition, options, workflow_id, events, namespace=namespace, run_id=run_id)
     if options.guards and not debug:
         guards.install()
-    run = WorkflowInstance(
-        definition,
-        options,
-        namespace=namespace,
-        workflow_id=workflow_id,
-        run_id=run_id or started.original_execution_run_id,
-        workflow_type=started.workflow_type,
-        task_queue=started.task_queue,
-    )
     if debug:
         run.loop.guarded = False
     ended: dict[CodeType, FrameState] = {}

@@ -17,6 +17,8 @@ from durable_nb.model.enums import WorkflowExecutionStatus
 from durable_nb.model.events import Event, decode_attributes, decode_user_metadata
 from durable_nb.model.progress import decode
 from durable_nb.model.records import (
+    LISTED_FIELDS,
+    UNLISTED_FIELDS,
     ActivityRow,
     AttemptRow,
     Conflict,
@@ -39,19 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _RUNNING = int(WorkflowExecutionStatus.RUNNING)
-# What a transition may change of a stored run; the rest is its identity.
-_NARROW = ("version", "next_event_id", "history_size", "transient")
-_WIDE = (
-    *_NARROW,
-    "status",
-    "task_queue",
-    "execution_time",
-    "close_time",
-    "wake_at",
-    "memo",
-    "search_attributes",
-    "definition",
-)
 
 
 class StoredRun(msgspec.Struct):
@@ -115,7 +104,7 @@ class MemoryStore(Tables):
             self._run_ids.add(write.run.run_id)
         else:
             run = self._runs[key]
-            for name in _WIDE if write.listed_changed else _NARROW:
+            for name in LISTED_FIELDS if write.listed_changed else UNLISTED_FIELDS:
                 setattr(run.row, name, getattr(write.run, name))
         if run.row.status == _RUNNING:
             self._open[address] = key

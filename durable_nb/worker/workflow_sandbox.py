@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from durable_nb.exceptions import TemporalError
 from durable_nb.model.dataclass_like import FrozenDataclassLike
+from durable_nb.runtime.errors import RestrictedWorkflowAccessError
 from durable_nb.worker._runner import UnsandboxedWorkflowRunner
 
 __all__ = [
@@ -21,19 +22,6 @@ __all__ = [
     "SandboxedWorkflowRunner",
     "UnintentionalPassthroughError",
 ]
-
-
-class RestrictedWorkflowAccessError(TemporalError):
-    """Never raised here; the sandbox raises it on forbidden calls."""
-
-    def __init__(self, qualified_name: str, *, override_message: str | None = None) -> None:
-        super().__init__(override_message or self.default_message(qualified_name))
-        self.qualified_name = qualified_name
-
-    @staticmethod
-    def default_message(qualified_name: str) -> str:
-        """What the error says when it is not told otherwise."""
-        return f"Cannot access {qualified_name} from inside a workflow: it is not deterministic."
 
 
 class UnintentionalPassthroughError(TemporalError):

@@ -85,7 +85,9 @@ def test_new_code_that_raises_is_named_with_its_line_and_the_remedy() -> None:
     said = text(EditReport("Order", "n", [], [tried("b", raised(KeyError("sku")))], []))
     assert "the new code raises KeyError: 'sku', cell [5], line 2, in run\n" in said
     assert said.splitlines()[-1].endswith("KeyError: 'sku'  cell [5], line 2, in run")
-    clock = RestrictedWorkflowAccessError("called time.time", where=PLACE, fix="use workflow.time()")
+    clock = RestrictedWorkflowAccessError(
+        "time.time", override_message="called time.time", where=PLACE, fix="use workflow.time()"
+    )
     said = text(EditReport("Order", "n", [], [tried("b", raised(clock))], []))
     assert "the new code raises DNB120 called time.time, cell [5], line 2, in run; use workflow.time()\n" in said
     assert "\\n" not in said

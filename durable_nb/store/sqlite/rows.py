@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from durable_nb.model.enums import WorkflowExecutionStatus
-from durable_nb.model.records import RunRow, RunWrite, Unit
+from durable_nb.model.records import LISTED_FIELDS, UNLISTED_FIELDS, RunRow, RunWrite, Unit
 from durable_nb.store import blobs
 from durable_nb.store.sqlite.batches import BatchStatement
 
@@ -36,28 +36,13 @@ def _update_runs(columns: tuple[str, ...]) -> BatchStatement:
     )
 
 
-# What a transition always changes, and what it changes when listed_changed is True. All other columns are the run's
-# identity and never change; leaving them out leaves their indexes alone.
-_NARROW = ("version", "next_event_id", "history_size", "transient")
-_WIDE = (
-    *_NARROW,
-    "status",
-    "task_queue",
-    "execution_time",
-    "close_time",
-    "wake_at",
-    "memo",
-    "search_attributes",
-    "definition",
-)
-
 RUN_FIELDS = [field.name for field in msgspec.structs.fields(RunRow)]
 """Columns of ``runs``, in the order of ``RunRow``."""
 _RUNNING = int(WorkflowExecutionStatus.RUNNING)
 _STATUS, _MEMO, _SEARCH_ATTRIBUTES = map(RUN_FIELDS.index, ("status", "memo", "search_attributes"))
 
-UPDATE_NARROW = _update_runs(_NARROW)
-UPDATE_WIDE = _update_runs(_WIDE)
+UPDATE_NARROW = _update_runs(UNLISTED_FIELDS)
+UPDATE_WIDE = _update_runs(LISTED_FIELDS)
 INSERT_RUNS = _insert("runs", ", ".join(RUN_FIELDS))
 INSERT_EVENTS = _insert("events", "run_key, event_id, event_type, event_time, attributes, user_metadata")
 DELETE_ACTIVITIES = BatchStatement(
