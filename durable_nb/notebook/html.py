@@ -21,17 +21,20 @@ TIMELINE_WIDTH = 72
 
 
 def _color(lab: str, vscode: str, fallback: str) -> str:
-    """A colour of the theme, drawn towards the colour of text: alone, Lab's are too pale to read on a white page."""
+    """A colour of the theme, drawn towards the colour of text: alone, Lab's are too pale to read on a white page.
+
+    Lab's sanitizer keeps a colour only where the name of one stands in it; those of VS Code's charts have one.
+    """
     found = f"var(--jp-{lab},var(--vscode-{vscode},{fallback}))"
     text = "var(--jp-ui-font-color1,var(--vscode-foreground,currentcolor))"
     return f"color:color-mix(in srgb,{found} 72%,{text})"
 
 
 _GOOD = _color("success-color1", "charts-green", "#2e7d32")
-_BAD = _color("error-color1", "errorForeground", "#c62828")
+_BAD = _color("error-color1", "charts-red", "#c62828")
 _BUSY = _color("brand-color1", "charts-blue", "#1565c0")
 _WARN = _color("warn-color1", "charts-orange", "#b26a00")
-_DIM = "color:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,#767676))"
+_DIM = "color:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,dimgray))"
 
 _TONES = {"good": _GOOD, "bad": _BAD, "busy": _BUSY, "warn": _WARN}
 _CELLS = {
