@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from durable_nb.model import attributes as a
-from durable_nb.model.enums import WorkflowExecutionStatus
+from durable_nb.model.enums import WorkflowExecutionStatus, WorkflowTaskFailedCause
 from durable_nb.model.events import Event
 from durable_nb.model.failure import Failure, TimeoutFailureInfo
 from durable_nb.model.payload import Payload
@@ -262,7 +262,7 @@ def test_a_history_shows_ids_times_types_and_decoded_attributes() -> None:
         a.ActivityTaskTimedOut(
             failure=Failure(message="late", timeout_failure_info=TimeoutFailureInfo()), scheduled_event_id=2
         ),
-        a.WorkflowTaskFailed(cause=a.WorkflowTaskFailedCause.NON_DETERMINISTIC_ERROR),
+        a.WorkflowTaskFailed(cause=WorkflowTaskFailedCause.NON_DETERMINISTIC_ERROR),
         a.MarkerRecorded(marker_name="Version", details={"x": [payload(3)]}),
     )
     text = render_text(history_blocks(events, workflow_id="order-1"))
