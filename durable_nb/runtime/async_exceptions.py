@@ -34,3 +34,10 @@ def withdraw() -> None:
             pass
     except _Withdrawn:
         return
+
+
+def keep_for_ever(value: object) -> None:
+    """Never free an object, not even when the interpreter ends."""
+    import ctypes  # noqa: PLC0415 - as above
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(value))

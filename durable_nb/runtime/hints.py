@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, get_type_hints
+from typing import Any, Self, get_type_hints
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -32,7 +32,7 @@ def type_hints(fn: Callable[..., Any], owner: str) -> tuple[list[Any] | None, An
         ) from error
     found: list[Any] = []
     for index, parameter in enumerate(inspect.signature(fn).parameters.values()):
-        if index == 0 and parameter.name == "self" and "self" not in hints:
+        if index == 0 and parameter.name == "self" and hints.get("self", Self) is Self:
             continue
         if parameter.kind not in _POSITIONAL:
             return None, hints.get("return")

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from durable_nb.runtime.interceptor import WorkflowInboundInterceptor, WorkflowOutboundInterceptor
     from durable_nb.runtime.options import RuntimeOptions
 
+_MOST_REFUSED = 1000
+
 
 class WorkflowInstance:
     """One run of one definition; see the module.
@@ -95,6 +97,7 @@ class WorkflowInstance:
         "patches",
         "queries",
         "read_only",
+        "refused",
         "replaying",
         "reseeds",
         "run_id",
@@ -162,6 +165,7 @@ class WorkflowInstance:
         self.cancel_pending = False
         self.terminal = False
         self.evicted = False
+        self.refused = 0
         self.current_details = ""
         self.timer_seq = 0
         self.activity_seq = 0
@@ -231,6 +235,9 @@ class WorkflowInstance:
         ReadOnlyContextError, WorkflowBeingEvictedError
         """
         if self.evicted and not while_evicting:
+            self.refused += 1
+            if self.refused > _MOST_REFUSED:
+                return  # Code that catches this and tries again without end: it shall wait for what never comes.
             raise WorkflowBeingEvictedError(f"Ignoring {action} while evicting workflow. This is not an error.")
         if self.read_only:
             raise ReadOnlyContextError(f"While in read-only function, action attempted: {action}")

@@ -6,6 +6,7 @@ outcome (temporal-semantics 2.8 and 2.9).
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from functools import partial
 from types import FunctionType, MethodType
@@ -20,6 +21,7 @@ from durable_nb.model.commands import (
 )
 from durable_nb.model.enums import WorkflowTaskFailedCause
 from durable_nb.model.tasks import QueryAnswer
+from durable_nb.runtime.async_exceptions import keep_for_ever
 from durable_nb.runtime.errors import DeadlockInterrupt, NondeterminismError, StaleInstanceError
 from durable_nb.runtime.flags import CORE_FLAGS
 from durable_nb.runtime.local_activities import locals_of
@@ -193,8 +195,9 @@ def evict(run: WorkflowInstance) -> None:
     loop = run.loop
     with Entered(loop):
         tasks = [task for task in loop.tasks if not task.done()]
-        for task in tasks:
-            _close(task.get_coro())
+        stubborn = [task for task in tasks if not _close(task.get_coro())]
+        if stubborn:
+            _leave(run, stubborn)
         # Now the tasks themselves, which would otherwise hold each other in rings. Their coroutines are finished, so
         # no workflow code runs; callbacks written in Python could be the author's and are left out.
         for task in tasks:
@@ -217,8 +220,11 @@ def _run_quietly(handle: Any) -> None:
         pass
 
 
-def _close(coroutine: Any) -> None:
-    """Close a coroutine and those that it awaits, the innermost first, even if they await while being closed."""
+def _close(coroutine: Any) -> bool:
+    """Close a coroutine and those that it awaits, the innermost first, even if they await while being closed.
+
+    Whether that could be done: code can catch everything and go on.
+    """
     for _ in range(_MOST_CLOSINGS):
         innermost = coroutine
         while getattr(awaited := getattr(innermost, "cr_await", None), "cr_frame", None) is not None:
@@ -230,7 +236,21 @@ def _close(coroutine: Any) -> None:
         except BaseException:  # noqa: S110 - the run is gone, and so is whoever would care
             pass
         if innermost is coroutine:
-            return
+            return True
+    return False
+
+
+def _leave(run: WorkflowInstance, tasks: list[asyncio.Task[Any]]) -> None:
+    """Say that coroutines cannot be ended, and keep them: Python would try in vain for ever when it frees them."""
+    for task in tasks:
+        keep_for_ever(task.get_coro())
+    names = ", ".join(task.get_name() for task in tasks)
+    logger.warning(
+        "Timed out running eviction job for run ID %s: %s catches everything, GeneratorExit and CancelledError too, "
+        "and goes on. It stays in memory. Catch Exception, not BaseException, or raise again",
+        run.run_id,
+        names,
+    )
 
 
 def _forget(run: WorkflowInstance) -> None:

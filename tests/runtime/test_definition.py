@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -99,6 +99,17 @@ def test_a_hint_that_names_nothing_says_whose_it_is() -> None:
     cls = workflow.defn(make(run=workflow.run(run)))
     with pytest.raises(NameError, match=r"hints of workflow Made .*Missing"):
         _ = WorkflowDefinition.must_from_class(cls).arg_types
+
+
+@workflow.defn
+class Annotated:
+    @workflow.run
+    async def run(self: Self, value: Input) -> str:
+        return value.name
+
+
+def test_self_may_be_annotated() -> None:
+    assert WorkflowDefinition.must_from_class(Annotated).arg_types == [Input]
 
 
 def test_the_run_method_leads_to_the_definition() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import bdb
+import contextlib
 import gc
 import sys
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from types import FrameType
@@ -28,6 +29,7 @@ from tests.runtime.driver import KEY, Driver
 
 SHORT = timedelta(seconds=10)
 log: list[str] = []
+stop = threading.Event()
 
 
 @workflow.defn
@@ -190,6 +192,48 @@ def test_registering_a_name_again_drops_its_instances() -> None:
     assert d.host.serves("Steps")
     d.host.unregister("Steps")
     assert not d.host.serves("Steps")
+
+
+@workflow.defn
+class Stubborn:
+    """Catches everything, without end."""
+
+    @workflow.run
+    async def run(self, wait: str) -> None:
+        while not stop.is_set():
+            with contextlib.suppress(BaseException):
+                await WAITS[wait]()
+
+
+WAITS: dict[str, Callable[[], Awaitable[Any]]] = {
+    "condition": lambda: workflow.wait_condition(lambda: False),
+    "condition with timeout": lambda: workflow.wait_condition(lambda: False, timeout=5),
+    "timer": lambda: asyncio.sleep(5),
+    "activity": lambda: workflow.execute_activity("slow", start_to_close_timeout=SHORT),
+    "child": lambda: workflow.execute_child_workflow("slow"),
+    "future": asyncio.Future,
+}
+
+
+@pytest.mark.parametrize("wait", WAITS)
+def test_code_that_catches_everything_does_not_hold_up_the_eviction(
+    wait: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    stop.clear()
+    lifeline = threading.Timer(10, stop.set)
+    lifeline.start()
+    d = Driver(Stubborn, wait)
+    d.task()
+    d.forget()
+    lifeline.cancel()
+    assert not stop.is_set()
+    assert "run (workflow: Stubborn" in caplog.text
+    assert "Catch Exception, not BaseException" in caplog.text
+    d.signal("any")
+    d.task()
+    assert d.commands() == []
+    stop.set()
+    d.forget()
 
 
 def test_eviction_ends_coroutines_silently_and_without_effect(
