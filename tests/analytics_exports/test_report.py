@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from html.parser import HTMLParser
+from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from durable_nb.analytics import open_explorer
 from durable_nb.analytics.exports import RunRecord, html_report, record_of_history
-from durable_nb.analytics.exports.report.overview import quantile
+from durable_nb.analytics.exports.reading import read_runs
+from durable_nb.analytics.exports.report.overview import quantile, run_line, success
+from durable_nb.analytics.exports.spans import spans_of
+from durable_nb.analytics.statistics import success_rate
 from durable_nb.model.attributes import WorkflowExecutionCompleted, WorkflowExecutionSignaled, WorkflowExecutionStarted
 from durable_nb.model.events import Event
 from durable_nb.model.payload import Payload
-from durable_nb.model.records import DefinitionRow
+from durable_nb.model.records import DefinitionRow, RunFilter
+from durable_nb.store import open_store
+from tests.simulated import simulated
 
 VOID = {"meta", "br"}
 ALLOWED = {
@@ -203,3 +211,21 @@ def test_a_quantile_is_one_of_the_values(values: list[int], share: float) -> Non
     found = quantile(values, share)
     assert found in values
     assert sum(value <= found for value in values) >= share * len(values) - 1e-6
+
+
+@pytest.mark.slow
+def test_its_numbers_are_those_that_sql_and_the_statistics_tell(tmp_path: Path) -> None:
+    url = simulated(tmp_path)
+    with closing(open_store(url)) as store:
+        lines = [run_line(spans_of(record), "") for record in read_runs(store, RunFilter("default", limit=0))]
+    with closing(open_explorer(url)) as explorer:
+        rates = success_rate(explorer).frame.set_index("workflow_type").success_rate
+        took = explorer.frame("SELECT run_id, duration_us FROM runs WHERE duration_us IS NOT NULL").set_index("run_id")
+    closed = {line.run_id: line.took for line in lines if line.outcome}
+    assert closed == took.duration_us.to_dict()
+    for kind, rate in rates.items():
+        assert success([line for line in lines if line.workflow_type == kind]) == f"{100 * rate:.1f} %"
+    assert any(line.goes_on and line.outcome == "failed" for line in lines)
+    canceled = msgspec.structs.replace(lines[0], outcome="canceled")
+    assert success([*lines, canceled]) == success(lines)
+    assert success([canceled]) == ""

@@ -9,6 +9,7 @@ from math import ceil
 import msgspec
 
 from durable_nb.analytics.exports import spans as s
+from durable_nb.analytics.exports.records import next_run_id
 from durable_nb.analytics.exports.report.markup import Markup, element, join, state, table
 from durable_nb.model.text import failure_line, format_duration, format_instant, root_failure
 
@@ -23,8 +24,11 @@ class RunLine(msgspec.Struct, frozen=True):
     workflow_id: str
     run_id: str
     outcome: str
+    goes_on: bool
+    """Whether another run follows it: it was retried, continued as new, or runs by cron."""
     start: int
     took: int
+    """From when it could begin, as ``runs.duration_us``."""
     attempts: int
     failed_attempts: int
     error: str
@@ -43,8 +47,9 @@ def run_line(spans: s.RunSpans, anchor: str) -> RunLine:
         run.workflow_id,
         run.run_id,
         spans.run.outcome,
+        bool(next_run_id(spans.record)),
         run.start_time,
-        spans.end_of(spans.run) - spans.run.start,
+        max(spans.end_of(spans.run) - spans.run.started_at, 0),
         len(attempts),
         failed,
         error,
@@ -56,14 +61,14 @@ def tiles(lines: Sequence[RunLine]) -> Markup:
     """The numbers that people look for first."""
     outcomes = Counter(line.outcome for line in lines)
     closed = [line.took for line in lines if line.outcome not in ("", "continued_as_new")]
-    good, ended = outcomes["completed"], len(closed)
     shown: list[tuple[str, str, str]] = [(f"{len(lines):,}", "runs", "")]
     names = {"completed": "completed", "failed": "failed", "timed_out": "timed out", "terminated": "terminated",
              "canceled": "canceled", "continued_as_new": "continued as new", "": "running"}  # fmt: skip
     tones = {"completed": "good", "failed": "bad", "timed_out": "bad", "terminated": "bad", "": "busy"}
     shown += [(f"{outcomes[word]:,}", name, tones.get(word, "")) for word, name in names.items() if outcomes[word]]
-    if ended:
-        shown.append((f"{100 * good / ended:.1f} %", "of ended runs", ""))
+    if rate := success(lines):
+        shown.append((rate, "success", ""))
+    if closed:
         shown.append((format_duration(quantile(closed, 0.5)), "median", ""))
         shown.append((format_duration(quantile(closed, 0.95)), "95 % within", ""))
     return Markup(f'<div class="tiles">{join(_tile(*each) for each in shown)}</div>')
@@ -71,6 +76,15 @@ def tiles(lines: Sequence[RunLine]) -> Markup:
 
 def _tile(number: str, name: str, tone: str) -> Markup:
     return Markup(f'<div class="tile">{element("b", number, class_=tone or None)}{element("span", name)}</div>')
+
+
+def success(lines: Sequence[RunLine]) -> str:
+    """The success rate, as ``durable_nb.stats.success_rate`` has it; "" where nothing is decided."""
+    good = sum(line.outcome == "completed" for line in lines)
+    bad = sum(
+        line.outcome == "terminated" or (line.outcome in ("failed", "timed_out") and not line.goes_on) for line in lines
+    )
+    return f"{100 * good / (good + bad):.1f} %" if good + bad else ""
 
 
 def quantile(values: Sequence[int], share: float) -> int:
@@ -87,20 +101,19 @@ def types_table(lines: Sequence[RunLine]) -> Markup:
     rows = []
     for name, members in sorted(by_type.items(), key=lambda item: (-len(item[1]), item[0])):
         closed = [line.took for line in members if line.outcome not in ("", "continued_as_new")]
-        good = sum(line.outcome == "completed" for line in members)
         attempts, failed = sum(line.attempts for line in members), sum(line.failed_attempts for line in members)
         rows.append(
             (
                 element("b", name),
                 f"{len(members):,}",
-                f"{100 * good / len(closed):.1f} %" if closed else "",
+                success(members),
                 format_duration(quantile(closed, 0.5)) if closed else "",
                 format_duration(quantile(closed, 0.95)) if closed else "",
                 f"{attempts:,}",
                 f"{failed:,}" if failed else "",
             )
         )
-    header = ("workflow type", "runs", "completed", "median", "95 % within", "activity attempts", "failed attempts")
+    header = ("workflow type", "runs", "success", "median", "95 % within", "activity attempts", "failed attempts")
     return Markup(
         f'<section class="card">{element("h2", "By type")}{table(header, rows, frozenset(range(1, 7)))}</section>'
     )
