@@ -16,7 +16,7 @@ from durable_nb.analytics.exports import event_log_csv, xes_log
 from durable_nb.analytics.exports.event_log import CSV_COLUMNS, event_log
 from durable_nb.analytics.exports.instants import iso_instant
 from durable_nb.analytics.exports.records import RunRecord
-from durable_nb.analytics.exports.spans import spans_of
+from durable_nb.analytics.exports.span_reading import spans_of
 
 NS = "{http://www.xes-standard.org/}"
 ORDER = ["extension", "global", "classifier", "string", "trace"]

@@ -16,7 +16,7 @@ from durable_nb.analytics import open_explorer
 from durable_nb.analytics.exports import RunRecord, html_report, record_of_history
 from durable_nb.analytics.exports.reading import read_runs
 from durable_nb.analytics.exports.report.overview import quantile, run_line, success
-from durable_nb.analytics.exports.spans import spans_of
+from durable_nb.analytics.exports.span_reading import spans_of
 from durable_nb.analytics.statistics import success_rate
 from durable_nb.model.attributes import WorkflowExecutionCompleted, WorkflowExecutionSignaled, WorkflowExecutionStarted
 from durable_nb.model.events import Event

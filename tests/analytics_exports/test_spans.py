@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from durable_nb.analytics.exports import spans as s
 from durable_nb.analytics.exports.records import RunRecord, record_of_history
+from durable_nb.analytics.exports.span_reading import spans_of
 from durable_nb.errors import HistoryFormatError
 from durable_nb.model.attributes import ActivityTaskScheduled, TimerStarted
 from durable_nb.model.enums import EventType
@@ -19,7 +20,7 @@ Gallery = dict[str, list[RunRecord]]
 
 def test_every_attempt_of_every_run_is_one_attempt_of_one_span(gallery: list[RunRecord]) -> None:
     for record in gallery:
-        spans = s.spans_of(record)
+        spans = spans_of(record)
         found = sorted(
             (span.event_id, attempt.number)
             for span in spans.spans
@@ -33,7 +34,7 @@ def test_every_attempt_of_every_run_is_one_attempt_of_one_span(gallery: list[Run
 
 def test_times_are_in_order_everywhere(gallery: list[RunRecord]) -> None:
     for record in gallery:
-        spans = s.spans_of(record)
+        spans = spans_of(record)
         for span in [spans.run, *spans.spans]:
             assert span.end == 0 or span.start <= span.end <= spans.last
             assert (span.outcome == "") == (span.end == 0)
@@ -42,7 +43,7 @@ def test_times_are_in_order_everywhere(gallery: list[RunRecord]) -> None:
 
 
 def test_what_a_closed_run_left_open_ends_with_it_as_abandoned(gallery: list[RunRecord]) -> None:
-    closed = [s.spans_of(record) for record in gallery if record.is_closed]
+    closed = [spans_of(record) for record in gallery if record.is_closed]
     assert all(span.is_over for spans in closed for span in spans.spans)
     assert any(span.outcome == s.ABANDONED for spans in closed for span in spans.spans)
 
@@ -57,12 +58,12 @@ def test_every_activity_timer_and_child_is_a_span(gallery: list[RunRecord]) -> N
     }
     for record in gallery:
         expected = {(e.event_id, kinds[e.event_type]) for e in record.events if e.event_type in kinds}
-        found = {(span.event_id, span.kind) for span in s.spans_of(record).spans if span.kind != s.LOCAL}
+        found = {(span.event_id, span.kind) for span in spans_of(record).spans if span.kind != s.LOCAL}
         assert found == expected
 
 
 def test_retries_keep_their_queue_run_and_back_off_apart(by_workflow: Gallery) -> None:
-    spans = s.spans_of(by_workflow["outcomes"][0])
+    spans = spans_of(by_workflow["outcomes"][0])
     flaky = next(span for span in spans.spans if span.name == "flaky")
     assert [(attempt.number, attempt.outcome) for attempt in flaky.attempts] == [
         (1, "failed"),
@@ -74,14 +75,14 @@ def test_retries_keep_their_queue_run_and_back_off_apart(by_workflow: Gallery) -
 
 
 def test_local_activities_come_from_their_markers(by_workflow: Gallery) -> None:
-    spans = s.spans_of(by_workflow["locals"][0])
+    spans = spans_of(by_workflow["locals"][0])
     found = [(span.name, span.outcome) for span in spans.spans if span.kind == s.LOCAL]
     assert ("refuses", "failed") in found
     assert found.count(("echo", "completed")) == 3
 
 
 def test_what_was_inherited_by_a_reset_is_told_apart(by_workflow: Gallery) -> None:
-    first, again = map(s.spans_of, by_workflow["reset"])
+    first, again = map(spans_of, by_workflow["reset"])
     assert first.base_run_id == ""
     assert again.base_run_id == first.record.run.run_id
     assert {span.inherited for span in first.spans} == {False}
@@ -96,8 +97,8 @@ def test_a_history_alone_gives_nearly_the_same_record(gallery: list[RunRecord]) 
         assert (run.workflow_type, run.status, run.close_time) == (known.workflow_type, known.status, known.close_time)
         assert (run.parent_run_id, run.root_run_id, run.memo) == (known.parent_run_id, known.root_run_id, known.memo)
         assert run.search_attributes == known.search_attributes
-        names = [(span.kind, span.name, span.outcome) for span in s.spans_of(alone).spans]
-        assert names == [(span.kind, span.name, span.outcome) for span in s.spans_of(record).spans]
+        names = [(span.kind, span.name, span.outcome) for span in spans_of(alone).spans]
+        assert names == [(span.kind, span.name, span.outcome) for span in spans_of(record).spans]
 
 
 @pytest.mark.parametrize("events", ["none", "headless"])
@@ -113,7 +114,7 @@ def test_an_open_run_has_open_spans(gallery: list[RunRecord]) -> None:
         if any(isinstance(e.attributes, ActivityTaskScheduled | TimerStarted) for e in record.events)
     )
     for count in range(1, len(record.events)):
-        spans = s.spans_of(record_of_history("w", record.events[:count]))
+        spans = spans_of(record_of_history("w", record.events[:count]))
         assert spans.run.end == 0
         assert all(spans.end_of(span) >= span.start for span in [spans.run, *spans.spans])
 

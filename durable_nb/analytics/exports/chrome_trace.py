@@ -19,6 +19,7 @@ from typing import Any
 
 from durable_nb.analytics.exports import spans as s
 from durable_nb.analytics.exports.records import RunRecord
+from durable_nb.analytics.exports.span_reading import spans_of
 from durable_nb.model.records import RunRow
 from durable_nb.model.text import failure_line, failure_text, payload_text, payloads_text, safe_text
 
@@ -68,7 +69,7 @@ def chrome_trace(runs: Iterable[RunRecord], *, group_by: str = "run", payloads: 
 
 def _by_run(runs: Iterable[RunRecord], payloads: bool) -> Iterator[Slice]:
     for pid, record in enumerate(runs, start=1):
-        yield from _RunTrace(pid, s.spans_of(record), payloads).events()
+        yield from _RunTrace(pid, spans_of(record), payloads).events()
 
 
 class _RunTrace:
@@ -231,7 +232,7 @@ def _flow(phase: str, pid: int, tid: int, at: int, name: str, key: str) -> Slice
 def _by_worker(runs: Iterable[RunRecord]) -> Iterator[Slice]:
     workers: dict[str, list[tuple[int, int, str, Slice, str]]] = {}
     for record in runs:
-        spans = s.spans_of(record)
+        spans = spans_of(record)
         for span in spans.own:
             for attempt in span.attempts if span.kind == s.ACTIVITY else ():
                 if attempt.worker and attempt.started_at:

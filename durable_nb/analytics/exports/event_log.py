@@ -18,6 +18,7 @@ import msgspec
 from durable_nb.analytics.exports import spans as s
 from durable_nb.analytics.exports.instants import iso_instant
 from durable_nb.analytics.exports.records import RunRecord
+from durable_nb.analytics.exports.span_reading import spans_of
 from durable_nb.model.failure import Failure
 from durable_nb.model.text import failure_kind, root_failure, safe_text
 
@@ -140,7 +141,7 @@ def event_log_csv(runs: Iterable[RunRecord]) -> Iterator[str]:
     write = csv.writer(buffer)
     write.writerow(CSV_COLUMNS)
     for record in runs:
-        run, spans = record.run, s.spans_of(record)
+        run, spans = record.run, spans_of(record)
         case = (run.run_id, run.workflow_id, run.workflow_type, spans.run.outcome or "running")
         for row in event_log(spans):
             cells = (

@@ -21,6 +21,7 @@ from typing import Any
 
 from durable_nb.analytics.exports import spans as s
 from durable_nb.analytics.exports.records import RunRecord
+from durable_nb.analytics.exports.span_reading import spans_of
 from durable_nb.model.failure import Failure
 from durable_nb.model.records import RunRow
 from durable_nb.model.text import failure_kind, failure_line, root_failure, safe_text
@@ -68,7 +69,7 @@ def resource_of(namespace: str, service_name: str) -> Object:
 
 def otlp_spans(record: RunRecord) -> list[Object]:
     """The finished spans of a run, as objects of the OTLP/JSON encoding."""
-    return _RunSpans(s.spans_of(record)).all()
+    return _RunSpans(spans_of(record)).all()
 
 
 def span_batches(runs: Iterable[RunRecord]) -> Iterator[tuple[str, list[Object]]]:

@@ -13,7 +13,7 @@ from xml.sax.saxutils import quoteattr
 from durable_nb.analytics.exports.event_log import LogEvent, event_log
 from durable_nb.analytics.exports.instants import iso_instant
 from durable_nb.analytics.exports.records import RunRecord
-from durable_nb.analytics.exports.spans import spans_of
+from durable_nb.analytics.exports.span_reading import spans_of
 from durable_nb.model.text import safe_text
 
 _EXTENSIONS = (("Concept", "concept"), ("Lifecycle", "lifecycle"), ("Time", "time"), ("Organizational", "org"))

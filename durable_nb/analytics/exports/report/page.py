@@ -15,7 +15,8 @@ from durable_nb.analytics.exports.records import RunRecord
 from durable_nb.analytics.exports.report.markup import Markup, element, state, text
 from durable_nb.analytics.exports.report.overview import RunLine, run_line, runs_table, tiles, types_table
 from durable_nb.analytics.exports.report.run_section import run_section
-from durable_nb.analytics.exports.spans import RunSpans, spans_of
+from durable_nb.analytics.exports.span_reading import spans_of
+from durable_nb.analytics.exports.spans import RunSpans
 from durable_nb.model.records import DefinitionRow
 from durable_nb.model.text import format_instant
 
