@@ -94,7 +94,8 @@ def sql(
     ----------
     query
         DuckDB SQL over the views runs, events, activities, attempts, timers, signals, updates, children,
-        workflow_tasks, workers, schedules and definitions; ``durable_nb.analytics.describe("runs")`` tells about one.
+        workflow_tasks, workers, schedules, definitions and metrics; ``durable_nb.analytics.describe("runs")``
+        tells about one.
     params
         Values of ``$name`` as a dict or of ``?`` as a list; bound, never pasted.
     as_

@@ -11,6 +11,7 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
@@ -122,8 +123,8 @@ class SqlMagics(Magics):
         ``NAME <<`` keeps the frame in a variable instead of showing it. ``{variable}`` takes the value of a Python
         variable; it is bound, never pasted, so it may hold anything. A DataFrame may stand where a table stands. Views:
         runs, events, activities, attempts, timers, signals, updates, children, workflow_tasks, workers, schedules,
-        definitions; ``%workflow_sql`` alone lists them, ``%workflow_sql --help runs`` tells the
-        columns of one. A short query fits on a line: ``%workflow_sql SELECT * FROM runs``.
+        definitions, metrics; ``%workflow_sql`` alone lists them, ``%workflow_sql --help runs`` tells the columns of
+        one. A short query fits on a line: ``%workflow_sql SELECT * FROM runs``.
         """
         keep, options, query = self._parse(line, cell)
         if options.help is not None or not query.strip():
@@ -157,6 +158,8 @@ class SqlMagics(Magics):
     def _parse(self, line: str, cell: str | None) -> tuple[str, argparse.Namespace, str]:
         found = _KEEP.match(line)
         keep, rest = (found[1], found[2]) if found else ("", line)
+        if iskeyword(keep):
+            raise NotebookError(f"{keep!r} is a word of Python's and names no variable", fix=f"%%{MAGIC} my_{keep} <<")
         parser = _Parser(prog=f"%%{MAGIC}", add_help=False, allow_abbrev=False)
         parser.add_argument("--limit", type=int, default=_frames._LIMIT)
         parser.add_argument("--as", dest="as_", choices=("pandas", "polars", "arrow"), default="pandas")

@@ -13,6 +13,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable
+from traceback import walk_tb
 from types import TracebackType
 from typing import Any
 
@@ -39,7 +40,8 @@ _ADVICE = re.compile(r"  (fix|more|where) +")
 def short_traceback(error: BaseException, traceback: TracebackType | None, cell_of: CellNamer) -> list[str]:
     """Lines that stand for a traceback: the error, its causes, the line of the cell, and where to see more."""
     if isinstance(error, INTERRUPTS):
-        return [f"interrupted: only the waiting ended, the workflow goes on  {_HINT}"]
+        ended = "the query ended" if _in_query(traceback) else "only the waiting ended, the workflow goes on"
+        return [f"interrupted: {ended}  {_HINT}"]
     lines: list[str] = []
     message = ""
     for depth, link in enumerate(_causes(error)):
@@ -117,6 +119,14 @@ def _remote_stack(error: BaseException, cell_of: CellNamer) -> str:
         if stack:
             return stack_tail(stack, cell_of)
     return ""
+
+
+_QUERY = "durable_nb.analytics.interrupting"
+"""Waits for a query that runs beside the main thread."""
+
+
+def _in_query(traceback: TracebackType | None) -> bool:
+    return any(frame.f_globals.get("__name__") == _QUERY for frame, _ in walk_tb(traceback))
 
 
 def _cell_line(traceback: TracebackType | None, cell_of: CellNamer) -> str:

@@ -86,7 +86,14 @@ def test_the_frame_can_be_kept_limited_and_of_another_kind(run: Callable[[str], 
     assert shell.user_ns["kept"].to_dict(as_series=False) == {"event_id": [1, 2]}
     said = capsys.readouterr().out
     assert "cut after 2 rows" in said
-    assert "kept: 2 rows, 1 columns" in said
+    assert "kept: 2 rows, 1 column\n" in said
+
+
+@pytest.mark.slow
+def test_a_word_of_pythons_is_no_name_to_keep_a_frame_under(run: Callable[[str], Any], shell: Any, capsys: Any) -> None:
+    shell.run_cell("%%workflow_sql class <<\nSELECT 1 AS n")
+    assert "'class' is a word of Python's" in capsys.readouterr().out
+    assert "class" not in shell.user_ns
 
 
 @pytest.mark.slow

@@ -116,7 +116,11 @@ def test_an_interrupt_of_code_that_is_not_ours_is_not_told_as_a_waiting_of_ours(
     def sleep() -> None:
         raise KeyboardInterrupt
 
-    for module, said in (("durable_nb.runtime.guards", "Traceback"), ("durable_nb.client", "only the waiting ended")):
+    for module, said in (
+        ("durable_nb.runtime.guards", "Traceback"),
+        ("durable_nb.client", "only the waiting ended"),
+        ("durable_nb.analytics.interrupting", "interrupted: the query ended"),
+    ):
         scope = {"KeyboardInterrupt": KeyboardInterrupt, "__name__": module}
         shell.user_ns["sleep"] = type(sleep)(sleep.__code__, scope)
         shell.run_cell("sleep()\n")
