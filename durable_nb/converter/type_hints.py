@@ -118,12 +118,14 @@ class TypePlans:
 
     def _alias_plan(self, hint: Any, alias: Any) -> Plan:
         # Made on the first value: the alias may name itself, or what is defined only later.
-        plans: list[Plan] = []
+        made: list[tuple[Plan, frozenset[type]]] = []
 
         def convert(value: Any) -> Any:
-            if not plans:
-                plans[:] = [self.plan(_aliased(hint, alias))]
-            return plans[0](value)
+            if not made:
+                inner = _aliased(hint, alias)
+                made[:] = [(self.plan(inner), _scalars_of(inner))]
+            plan, scalars = made[0]
+            return value if type(value) in scalars else plan(value)
 
         return convert
 
@@ -163,6 +165,17 @@ def _aliased(hint: Any, alias: Any) -> Any:
         return inner[arguments]
     given = dict(zip(parameters, arguments, strict=False))
     return inner[tuple(given.get(each, each) for each in wanted)]
+
+
+def _scalars_of(hint: Any) -> frozenset[type]:
+    """Scalar members of a union.
+
+    In an alias they are themselves. Elsewhere the first member that takes a value has it, as in Temporal's converter,
+    which knows no aliases; in a recursive one (JSON's own) text would be a list, its characters lists again, and so on.
+    """
+    is_union = isinstance(hint, types.UnionType) or getattr(hint, "__origin__", None) is Union
+    members = hint.__args__ if is_union else ()
+    return frozenset(each for each in members if each in (str, int, float, bool, type(None)))
 
 
 def _as_is(value: Any) -> Any:

@@ -135,13 +135,22 @@ class Kernel:
     def interrupt(self) -> None:
         self.manager.interrupt_kernel()
 
-    def interrupt_at(self, mark: Path) -> Callable[[Output], None]:
-        """For ``on_output``: interrupts when the cell has made the file ``mark``."""
+    def interrupt_at(self, mark: Path, *, insist: bool = False) -> Callable[[Output], None]:
+        """For ``on_output``: interrupts when the cell has made the file ``mark``.
+
+        ``insist`` interrupts again, as a person would, where the cell then blocks in a call of C: Python does not see a
+        signal that comes between its last look and the call before that returns.
+        """
+        again = float("inf")
 
         def look(_: Output) -> None:
+            nonlocal again
             if mark.exists():
                 mark.unlink()
-                self.interrupt()
+            elif time.monotonic() < again:
+                return
+            again = time.monotonic() + 10 if insist else again
+            self.interrupt()
 
         return look
 

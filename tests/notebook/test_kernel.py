@@ -137,7 +137,8 @@ WAITS = {
 @pytest.mark.parametrize("kind", WAITS)
 def test_a_waiting_cell_is_interrupted_and_the_engine_goes_on(kernel: Kernel, folder: Path, kind: str) -> None:
     kernel.run(f"handle = await client.start_workflow(OrderWorkflow.run, 5, id='wait-{kind}')")
-    out = kernel.run(WAITS[kind], on_output=kernel.interrupt_at(folder / "waits"), check=False)
+    interrupt = kernel.interrupt_at(folder / "waits", insist=kind == "thread")
+    out = kernel.run(WAITS[kind], on_output=interrupt, check=False)
     assert out.status == "error"
     assert out.ename in ("KeyboardInterrupt", "CancelledError")
     if kind in ("await", "magic"):
