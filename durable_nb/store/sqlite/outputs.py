@@ -16,8 +16,8 @@ LOOK_BACK = 20_000
 
 _PUT = (
     "REPLACE INTO activity_output (run_key, scheduled_event_id, attempt, activity_id, activity_type, chunks, written, "
-    "cut, progress, updated_at) SELECT ?1, ?2, ?3, ?4, ?5, CAST(?6 AS TEXT), ?7, ?8, CAST(?9 AS TEXT), ?10 "
-    "WHERE EXISTS (SELECT 1 FROM runs WHERE run_key = ?1)"
+    "cut, progress, updated_at) SELECT ?, ?, ?, ?, ?, CAST(? AS TEXT), ?, ?, CAST(? AS TEXT), ? "
+    "WHERE EXISTS (SELECT 1 FROM runs WHERE run_key = ?)"
 )
 _READ = (
     "SELECT run_key, scheduled_event_id, attempt, activity_id, activity_type, CAST(chunks AS BLOB), written, cut, "
@@ -53,6 +53,7 @@ class Outputs:
                         row.cut,
                         row.progress,
                         row.updated_at,
+                        row.run_key,
                     ),
                 )
 

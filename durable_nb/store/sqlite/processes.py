@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 _COLUMNS = "process_key, identity, hostname, pid, started_at, heartbeat_at"
 _ALL = f"SELECT {_COLUMNS}, metrics FROM processes ORDER BY process_key"
 NEXT_NUMBER = (
-    "INSERT INTO counters (name, value) VALUES (?1, ?2) "
+    "INSERT INTO counters (name, value) VALUES (?, ?) "
     "ON CONFLICT (name) DO UPDATE SET value = value + excluded.value RETURNING value"
 )
-"""Adds ``?2`` to the counter ``?1`` and gives its new value."""
+"""Adds to the counter named first what comes second, and gives its new value."""
 
 
 def _owners_of(table: str) -> str:

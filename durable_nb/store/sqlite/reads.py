@@ -77,8 +77,10 @@ _DELETIONS = (
     "DELETE FROM transfers WHERE run_key = ?",
     "DELETE FROM messages WHERE run_key = ?",
     """DELETE FROM blobs WHERE digest IN (
-        SELECT mine.digest FROM blob_references AS mine WHERE mine.run_key = ?1
-        AND NOT EXISTS (SELECT 1 FROM blob_references AS other WHERE other.digest = mine.digest AND other.run_key <> ?1)
+        SELECT mine.digest FROM blob_references AS mine WHERE mine.run_key = ?
+        AND NOT EXISTS (
+            SELECT 1 FROM blob_references AS other WHERE other.digest = mine.digest AND other.run_key <> mine.run_key
+        )
     )""",
     "DELETE FROM blob_references WHERE run_key = ?",
     "DELETE FROM runs WHERE run_key = ?",
