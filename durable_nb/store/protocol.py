@@ -88,12 +88,18 @@ class Store(Protocol):
         """Fresh keys for new runs; never handed out twice, in any process."""
 
     # -- reading ---------------------------------------------------------------------------------------------------
-    def load_run(self, run_key: int) -> LoadedRun | None: ...
+    def load_run(self, run_key: int) -> LoadedRun | None:
+        """All of a run as it was at one moment; None when there is no such run."""
+
     def find_run(self, namespace: str, workflow_id: str, run_id: str = "") -> RunRow | None:
         """The run with that run ID, or without one the open run of the workflow ID, else its latest."""
 
-    def read_events(self, run_key: int, first_event_id: int = 1) -> list[Event]: ...
-    def read_attempts(self, run_key: int) -> list[AttemptRow]: ...
+    def read_events(self, run_key: int, first_event_id: int = 1) -> list[Event]:
+        """In the order of their ids; none when there is no such run."""
+
+    def read_attempts(self, run_key: int) -> list[AttemptRow]:
+        """In the order in which they were written, which is that of their ends."""
+
     def list_runs(self, query: RunFilter) -> list[RunRow]:
         """Newest first."""
 
@@ -139,8 +145,11 @@ class Store(Protocol):
         its work was taken over.
         """
 
-    def unregister_process(self, process_key: int) -> None: ...
-    def list_processes(self) -> list[ProcessRow]: ...
+    def unregister_process(self, process_key: int) -> None:
+        """Leave: drop the row and the liveness lock. What the process owns is then for others to take over."""
+
+    def list_processes(self) -> list[ProcessRow]:
+        """Those that are registered, dead ones that nobody has declared dead included."""
 
     # -- output of activities ---------------------------------------------------------------------------------------
     def put_outputs(self, rows: Sequence[OutputRow]) -> None:
@@ -160,17 +169,27 @@ class Store(Protocol):
         """Insert those whose digest is new; the others, which were made again, take the place of their rows."""
 
     def get_definition(self, digest: str) -> DefinitionRow | None: ...
-    def latest_definition(self, kind: str, name: str) -> DefinitionRow | None: ...
-    def put_message(self, run_key: int, kind: str, sender: int, body: bytes, now: int) -> int: ...
+    def latest_definition(self, kind: str, name: str) -> DefinitionRow | None:
+        """The one that was made last."""
+
+    def put_message(self, run_key: int, kind: str, sender: int, body: bytes, now: int) -> int:
+        """Leave a request for whatever process has the run's code; the message's id."""
+
     def take_messages(self, limit: int) -> list[MessageRow]:
         """Messages without a reply, oldest first; taking does not remove them."""
 
     def reply_message(self, message_id: int, reply: bytes) -> bool:
         """False when somebody replied already or the sender gave up."""
 
-    def read_reply(self, message_id: int) -> bytes | None: ...
-    def delete_message(self, message_id: int) -> None: ...
-    def get_setting(self, name: str) -> str | None: ...
+    def read_reply(self, message_id: int) -> bytes | None:
+        """The answer; None while there is none."""
+
+    def delete_message(self, message_id: int) -> None:
+        """The sender has its answer, or has given up."""
+
+    def get_setting(self, name: str) -> str | None:
+        """A setting that all processes of the store share; None when it is unset."""
+
     def set_setting(self, name: str, value: str) -> None: ...
     def delete_run(self, run_key: int) -> None:
         """Remove a closed run and all that belongs to it."""

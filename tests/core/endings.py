@@ -1,4 +1,4 @@
-"""Failures, messages and looks at chains for the tests of closing."""
+"""Failures and messages for the tests of closing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,3 @@ def terminate(world: World) -> None:
 
 def signal(world: World) -> None:
     world.do(lambda tx: requests.signal(tx, SignalInput("go"), "me"))
-
-
-def first_run(world: World) -> list[str]:
-    return [event.event_type.title for event in world.runs[1].events]

@@ -105,7 +105,6 @@ class ScriptedWorker:
         self.slots = slots
         self.task_queue = task_queue
         self.histories: dict[int, History] = {}
-        self.emitted: dict[int, int] = {}
         self.started: list[tuple[ActivityTask, Callable[[ActivityOutcome], None]]] = []
         self.executions: list[tuple[str, str, int]] = []
         self.fail_next: Exception | None = None

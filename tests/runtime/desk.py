@@ -20,7 +20,6 @@ class Desk:
     def __init__(self) -> None:
         self.log: list[Any] = []
         self.open = True
-        self.seen_by_condition = 0
 
     @workflow.run
     async def run(self, wait_for_handlers: bool = False) -> list[Any]:
