@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -181,10 +182,44 @@ async def test_12_no_acknowledged_signal_is_lost_and_none_stands_between_started
             sent += 1
             await asyncio.sleep(0)
         assert await handle.result() == sent
+        assert nothing_within_tasks(await kinds(handle))
+
+
+def nothing_within_tasks(names: list[str]) -> bool:
+    after = {following for name, following in pairwise(names) if name == "WORKFLOW_TASK_STARTED"}
+    return after <= {"WORKFLOW_TASK_COMPLETED", "WORKFLOW_TASK_FAILED"}
+
+
+entered: list[None] = []
+gate = {"open": False}
+
+
+@activity.defn
+async def passes_gate() -> None:
+    entered.append(None)
+    await until(lambda: gate["open"])
+
+
+@workflow.defn
+class EndsWithItsTask(EndsAtOnce):
+    @workflow.run
+    async def run(self) -> int:
+        await workflow.execute_local_activity(passes_gate, start_to_close_timeout=MINUTE)
+        return self.count
+
+
+async def test_12b_a_signal_during_a_task_waits_for_its_end_and_is_not_closed_over(client: Client) -> None:
+    entered.clear()
+    gate["open"] = False
+    async with serving(client, EndsWithItsTask, activities=[passes_gate]):
+        handle = await start(client, EndsWithItsTask.run)
+        await until(lambda: entered)
+        await handle.signal(EndsWithItsTask.more)
+        gate["open"] = True
+        assert await handle.result() == 1
         names = await kinds(handle)
-    for name, following in pairwise(names):
-        if name == "WORKFLOW_TASK_STARTED":
-            assert following in {"WORKFLOW_TASK_COMPLETED", "WORKFLOW_TASK_FAILED"}
+    assert nothing_within_tasks(names)
+    assert "WORKFLOW_EXECUTION_SIGNALED" in names
 
 
 @workflow.defn(name="Counts")
@@ -203,6 +238,24 @@ async def test_13_with_a_default_the_shorter_call_works_and_a_wrong_count_fails_
         failed = await until(lambda: failure(handle))
         assert "argument" in failed
         await handle.terminate()
+
+
+@dataclass
+class Parcel:
+    weight: int
+
+
+@workflow.defn
+class Weighs:
+    @workflow.run
+    async def run(self, parcel: Parcel, unit: str = "g") -> str:
+        return f"{type(parcel).__name__} {unit}"
+
+
+async def test_13b_no_hint_is_used_where_the_number_of_arguments_differs(client: Client) -> None:
+    async with serving(client, Weighs):
+        assert await outcome(client, Weighs.run, Parcel(1), "kg") == "Parcel kg"
+        assert await outcome(client, Weighs.run, Parcel(1)) == "dict g"
 
 
 async def failure(handle: Any) -> str:

@@ -131,6 +131,40 @@ async def test_05_conditions_are_looked_at_only_after_what_may_change_them_and_a
 
 
 @workflow.defn
+class OneLoaf:
+    """Whoever wakes takes away what all wait for."""
+
+    def __init__(self) -> None:
+        self.loaf = False
+        self.woken: list[str] = []
+
+    async def guest(self, name: str) -> None:
+        await workflow.wait_condition(lambda: self.loaf)
+        self.loaf = False
+        self.woken.append(name)
+
+    @workflow.run
+    async def run(self) -> list[str]:
+        await asyncio.gather(self.guest("a"), self.guest("b"))
+        return self.woken
+
+    @workflow.signal
+    def bake(self) -> None:
+        self.loaf = True
+
+    @workflow.query
+    def order(self) -> list[str]:
+        return self.woken
+
+
+async def test_05b_conditions_that_are_true_together_wake_together(client: Client) -> None:
+    async with serving(client, OneLoaf):
+        handle = await start(client, OneLoaf.run)
+        await handle.signal(OneLoaf.bake)
+        assert await handle.query(OneLoaf.order) == ["a", "b"]
+
+
+@workflow.defn
 class ShortLivedTimer:
     @workflow.run
     async def run(self) -> None:
