@@ -25,9 +25,11 @@ from durable_nb.client._payloads import decode_failure, decode_one, encode
 from durable_nb.client._start_request import start_request
 from durable_nb.client._update_handle import WorkflowUpdateHandle
 from durable_nb.common import HeaderCodecBehavior
+from durable_nb.model.enums import WorkflowExecutionStatus
 from durable_nb.model.requests import (
     CancelWorkflow,
     QueryWorkflow,
+    ReadHistory,
     SignalInput,
     SignalWorkflow,
     Target,
@@ -43,7 +45,9 @@ if TYPE_CHECKING:
     from durable_nb.client._execution import WorkflowExecutionCount, WorkflowExecutionDescription
     from durable_nb.client._history import WorkflowHistoryEventAsyncIterator
     from durable_nb.client._listing import WorkflowExecutionAsyncIterator
+    from durable_nb.model.events import Event
     from durable_nb.model.payload import Payload
+    from durable_nb.model.requests import HistoryPage
 
 
 class EngineCalls(AsyncActivityCalls):
@@ -95,7 +99,16 @@ class EngineCalls(AsyncActivityCalls):
 
         call = self._client.frontend.describe_workflow(self._target(input.id, input.run_id))
         raw = await (call if input.rpc_timeout is None else within(call, input.rpc_timeout, "describe"))
-        return WorkflowExecutionDescription._from_raw(raw, self._client.converter_for(input.id))
+        described = WorkflowExecutionDescription._from_raw(raw, self._client.converter_for(input.id))
+        if raw.status is not WorkflowExecutionStatus.RUNNING:
+            request = ReadHistory(self._target(input.id, raw.run_id))
+
+            async def read_start() -> Event:
+                page: HistoryPage = await self._client.frontend.read_history(request)
+                return page.events[0]
+
+            described._read_start = read_start
+        return described
 
     def fetch_workflow_history_events(
         self, input: i.FetchWorkflowHistoryEventsInput
@@ -164,8 +177,8 @@ class EngineCalls(AsyncActivityCalls):
         )
 
     async def start_workflow_update(self, input: i.StartWorkflowUpdateInput) -> WorkflowUpdateHandle[Any]:
-        # An update is for the current run, whatever chain that belongs to: only cancel and terminate are guarded.
-        request = await self._update_request(input, self._target(input.id, input.run_id))
+        target = self._target(input.id, input.run_id, input.first_execution_run_id)
+        request = await self._update_request(input, target)
         call = self._client.frontend.update_workflow(request)
         try:
             result = await (call if input.rpc_timeout is None else within(call, input.rpc_timeout, "update"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, overload
 
@@ -10,8 +10,10 @@ from durable_nb.client._naming import arg_unset
 from durable_nb.client._payloads import decode_one
 from durable_nb.common import SearchAttributes, SearchAttributeValue, TypedSearchAttributes
 from durable_nb.converter import DataConverter, decode_search_attributes, decode_typed_search_attributes
+from durable_nb.model.attributes import UserMetadata
 from durable_nb.model.dataclass_like import DataclassLike
 from durable_nb.model.enums import WorkflowExecutionStatus
+from durable_nb.model.events import Event
 from durable_nb.model.requests import (
     PendingActivity,
     PendingChild,
@@ -60,7 +62,7 @@ class WorkflowExecution(DataclassLike):
 
     def __repr__(self) -> str:
         """All fields but the raw description and the converter, which are long and of no use to a reader."""
-        names = (name for name in self.__struct_fields__ if name not in ("raw_info", "data_converter"))
+        names = (name for name in self.__struct_fields__ if name not in ("raw_info", "data_converter", "_read_start"))
         return f"{type(self).__qualname__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
     @classmethod
@@ -132,6 +134,9 @@ class WorkflowExecution(DataclassLike):
 class WorkflowExecutionDescription(WorkflowExecution):
     """One run with everything that is pending in it (``WorkflowHandle.describe``)."""
 
+    _read_start: Callable[[], Awaitable[Event]] | None = None
+    """Reads the first event. What a closed run was given to say about itself stands only there."""
+
     @property
     def raw_description(self) -> RunDescription:
         """The description as the engine gave it; payloads are encoded, instants are microseconds."""
@@ -159,13 +164,19 @@ class WorkflowExecutionDescription(WorkflowExecution):
 
     async def static_summary(self) -> str | None:
         """Summary given at the start, None for none."""
-        metadata = self.raw_info.user_metadata
+        metadata = await self._user_metadata()
         return await self._text(None if metadata is None else metadata.summary)
 
     async def static_details(self) -> str | None:
         """Details given at the start, None for none."""
-        metadata = self.raw_info.user_metadata
+        metadata = await self._user_metadata()
         return await self._text(None if metadata is None else metadata.details)
+
+    async def _user_metadata(self) -> UserMetadata | None:
+        if self.raw_info.user_metadata is None and self._read_start is not None:
+            self.raw_info.user_metadata = (await self._read_start()).user_metadata
+            self._read_start = None
+        return self.raw_info.user_metadata
 
     async def _text(self, payload: Payload | None) -> str | None:
         return None if payload is None else await self._decoded(payload, str)

@@ -21,7 +21,7 @@ from durable_nb.model.attributes import (
 )
 from durable_nb.model.commands import WorkflowTaskCompletion, WorkflowTaskFailure
 from durable_nb.model.enums import TimeoutType, WorkflowTaskFailedCause
-from durable_nb.model.events import Event
+from durable_nb.model.events import Event, encode_attributes
 from durable_nb.model.failure import Failure
 
 FIRST_RETRY_DELAY = 1_000_000
@@ -86,12 +86,14 @@ def begin(tx: Transition, speculative: bool = False) -> OpenTask:
         next_id += 1
     else:
         scheduled_id = task.scheduled_event_id
-    suggest = next_id > tx.context.suggest_continue_as_new_at or state.history_size > SUGGEST_CONTINUE_AS_NEW_SIZE
+    # What this very transition appends is not counted yet, which matters where it is all there is.
+    size = state.history_size or sum(len(encode_attributes(event.attributes)) for event in tx.events)
+    suggest = next_id > tx.context.suggest_continue_as_new_at or size > SUGGEST_CONTINUE_AS_NEW_SIZE
     events.append(
         Event(
             next_id,
             tx.now,
-            WorkflowTaskStarted(scheduled_id, tx.context.identity, "", suggest, state.history_size),
+            WorkflowTaskStarted(scheduled_id, tx.context.identity, "", suggest, size),
         )
     )
     return OpenTask(events, scheduled_id, attempt, speculative and task is None)

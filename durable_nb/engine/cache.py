@@ -33,6 +33,11 @@ class RunCache(OrderedDict[int, RunSlot]):
             return self.run_keys.get(run_id)
         return self.open_runs.get((namespace, workflow_id))
 
+    def first_execution_run_id(self, run_key: int) -> str:
+        """That of a cached run; "" where its state is not at hand."""
+        slot = self.get(run_key)
+        return "" if slot is None or slot.state is None else slot.state.first_execution_run_id
+
     def adopt(self, slot: RunSlot) -> None:
         """Cache a run whose state is at hand."""
         self[slot.run_key] = slot

@@ -55,10 +55,11 @@ class Frontend(Archive):
         """Run key of the target."""
         engine = self._engine
         key = engine.slots.find(target.namespace, target.workflow_id, target.run_id)
-        if key is not None and not target.first_execution_run_id:
+        first = target.first_execution_run_id
+        if key is not None and (not first or engine.slots.first_execution_run_id(key) == first):
             return key
         row = await self._row(target)
-        if target.first_execution_run_id and row.first_execution_run_id != target.first_execution_run_id:
+        if first and row.first_execution_run_id != first:
             raise not_found(target)
         return row.run_key
 

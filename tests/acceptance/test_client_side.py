@@ -157,6 +157,21 @@ async def test_memo_summary_and_details_are_described(client: Client) -> None:
         assert await described.memo_value("who") == "Zoë"
         assert (await described.static_summary(), await described.static_details()) == ("a basket", "of *bread*")
         await handle.terminate()
+        closed = await handle.describe()
+        assert (await closed.static_summary(), await closed.static_details()) == ("a basket", "of *bread*")
+
+
+async def test_an_update_does_not_reach_a_later_chain_under_the_same_id(client: Client) -> None:
+    async with serving(client, Basket, activities=[shout]):
+        first = await start(client, Basket.run)
+        await first.terminate()
+        second = await start(client, Basket.run, id=first.id)
+        with pytest.raises(RPCError) as missing:
+            await first.execute_update(Basket.add, "bread")
+        assert missing.value.status is RPCStatusCode.NOT_FOUND
+        await second.execute_update(Basket.add, "milk")
+        assert await second.query(Basket.content) == ["milk"]
+        await second.terminate()
 
 
 async def test_a_start_delay_and_timeouts_hold(skipping: Any) -> None:

@@ -360,3 +360,18 @@ async def test_a_reset_run_goes_on_from_its_middle_with_the_signals_it_had(clien
         assert again.result_run_id != handle.result_run_id
         assert await again.result() == ["2", "end"]
         assert (await kinds(again)).count("ACTIVITY_TASK_SCHEDULED") == 1
+
+
+@workflow.defn
+class Measures:
+    @workflow.run
+    async def run(self, ballast: str) -> list[int]:
+        first = workflow.info().get_current_history_size()
+        await workflow.sleep(0)
+        return [first, workflow.info().get_current_history_size()]
+
+
+async def test_the_first_task_too_knows_how_big_the_history_is(client: Client) -> None:
+    async with serving(client, Measures):
+        first, second = await outcome(client, Measures.run, "x" * 5000)
+        assert 5000 < first < second < 2 * first

@@ -217,10 +217,10 @@ async def test_the_conflict_policy_must_be_said():
         WithStartWorkflowOperation("W", id="o", id_conflict_policy=WorkflowIDConflictPolicy.UNSPECIFIED)
 
 
-async def test_an_update_is_for_the_current_run_whatever_its_chain(client, frontend: FakeFrontend):
+async def test_an_update_is_for_the_current_run_of_the_chain_that_the_handle_started(client, frontend: FakeFrontend):
     frontend.answer("start_workflow", started("r1", "r0"))
     frontend.answer("update_workflow", UpdateResult("r5", success(client)))
     handle = await client.start_workflow("W", id="o")
     await handle.execute_update("x")
     target = frontend.only("update_workflow").target
-    assert (target.run_id, target.first_execution_run_id) == ("", "")
+    assert (target.run_id, target.first_execution_run_id) == ("", "r0")
