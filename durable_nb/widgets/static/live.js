@@ -271,6 +271,14 @@ function completed(values, fields) {
   return found;
 }
 
+/** A value of a field's type, for a line that is completed by hand. @param {any} field @returns {any} */
+export function exampleOf(field) {
+  if (field.default !== undefined) return field.default;
+  if (field.kind === "object") return Object.fromEntries(field.fields.map((/** @type {any} */ part) => [part.name, exampleOf(part)]));
+  if (field.kind === "enum") return field.options[0]?.value;
+  return { bool: true, int: 0, float: 0 }[/** @type {string} */ (field.kind)] ?? "…";
+}
+
 function freeInput() {
   const input = h("input", { type: "text", placeholder: 'arguments as JSON, e.g. true, "text", {"n": 1}' });
   return {

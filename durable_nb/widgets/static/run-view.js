@@ -1,7 +1,7 @@
 // @ts-check
 /** The live display of one run. Its parts are those of `notebook.live.state`; each is drawn anew when it changes. */
 import { addStyle, palette, THEME_CSS, watchTheme } from "./theme.js";
-import { copyLine, h, hideFallback, LIVE_CSS, localTime, magicLine, messageForm, replyPlace, Requests, spanText, Ticker, tookText, whileOff } from "./live.js";
+import { copyLine, exampleOf, h, hideFallback, LIVE_CSS, localTime, magicLine, messageForm, replyPlace, Requests, spanText, Ticker, tookText, whileOff } from "./live.js";
 import { Pulse } from "./pulse.js";
 import { createTimeline } from "./timeline.js";
 
@@ -316,7 +316,7 @@ class RunDisplay {
     const host = h("div");
     const show = () => {
       const form = forms[Number(choose.value)];
-      const example = form.free ? [] : form.fields.map(() => "…");
+      const example = form.free ? [] : form.fields.map(exampleOf);
       const line = this.line({ action: kind, name: form.name, args: example });
       host.replaceChildren(form.description ? h("p", { className: "dnbl-dim", textContent: form.description }) : "",
         messageForm(form, (args, place) => this.send({ action: kind, name: form.name, args }, place)), line ? copyLine(line) : "");
@@ -324,7 +324,8 @@ class RunDisplay {
     choose.addEventListener("change", show);
     const close = this.button("Close", "", () => this.stopAsking());
     show();
-    this.show(h("div", { role: "group", "aria-label": kind }, h("div", { className: "dnbl-ask" }, h("b", { textContent: capitalised(kind) }), choose, close), host), choose);
+    this.show(h("div", { role: "group", "aria-label": kind }, h("div", { className: "dnbl-ask" }, h("b", { textContent: capitalised(kind) }), choose), host,
+      h("div", { className: "dnbl-choices" }, close)), choose);
   }
 
   /** Put nodes into a part; an empty part is hidden. @param {string} name @param {...(Node | null)} nodes */
