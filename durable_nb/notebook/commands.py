@@ -152,16 +152,12 @@ def _as_json(word: str) -> str:
     return shlex.quote(word)
 
 
-def completions(line: str, session: NotebookSession) -> list[str]:
-    """What may come next on a line (with ``%workflow`` in front): commands, options, or values of an argument."""
-    before = line.split()
-    text = "" if line.endswith((" ", "\t")) else before.pop()
-    if len(before) <= 1:
-        found: Iterable[str] = subcommands()
-    else:
-        command = subcommands().get(before[1])
-        found = [] if command is None else _candidates(command, before[2:], text, session)
-    return [name for name in found if name.startswith(text)]
+def candidates(before: list[str], text: str, session: NotebookSession) -> Iterable[str]:
+    """What may stand after the words ``before`` of a line, where ``text`` is typed: commands, options, values."""
+    if not before:
+        return subcommands()
+    command = subcommands().get(before[0])
+    return [] if command is None else _candidates(command, before[1:], text, session)
 
 
 def _candidates(command: Subcommand, before: list[str], text: str, session: NotebookSession) -> Iterable[str]:

@@ -13,8 +13,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from IPython.core.error import TryNext
-
 from durable_nb import activity, workflow
 from durable_nb.client import Client
 from durable_nb.client._defaults import DEFAULT_STORE_URL, STORE_VARIABLE
@@ -26,7 +24,7 @@ from durable_nb.client._display import (
 )
 from durable_nb.client._opening import require_store_url
 from durable_nb.engine import open_engine
-from durable_nb.notebook import logs, sql_magic, tracebacks, transformer
+from durable_nb.notebook import completion, logs, sql_magic, tracebacks, transformer
 from durable_nb.notebook.blocks import Message
 from durable_nb.notebook.bulk import progress_line
 from durable_nb.notebook.display import View, install_formatters
@@ -39,10 +37,6 @@ from durable_nb.worker._embedded import EmbeddedWorker
 
 ATTRIBUTE = "durable_nb"
 """Where the shell carries the session."""
-
-
-_COMPLETES = "durable_nb_completes"
-"""Set on a shell that has the completer."""
 
 
 class _Loaded:
@@ -158,7 +152,9 @@ def _wire(ip: Any, session: NotebookSession, loaded: _Loaded) -> None:
     ip.register_magics(magics)
     undo(lambda: _drop_magics(ip))
     undo(sql_magic.install(ip, session))
-    _complete_once(ip)
+    complete = completion.matcher(session)
+    ip.Completer.custom_matchers.append(complete)
+    undo(lambda: ip.Completer.custom_matchers.remove(complete) if complete in ip.Completer.custom_matchers else None)
     undo(install_formatters(ip))
     set_handle_renderer(session.handle_bundle)
     undo(lambda: set_handle_renderer(None))
@@ -170,22 +166,6 @@ def _wire(ip: Any, session: NotebookSession, loaded: _Loaded) -> None:
     undo(lambda: set_bulk_progress(None))
     undo(session.close)
     undo(lambda: delattr(ip, ATTRIBUTE))
-
-
-def _complete_once(ip: Any) -> None:
-    """Hook the completer up; hooks cannot be taken out again, so this one asks for the session of the moment."""
-    if getattr(ip, _COMPLETES, False):
-        return
-
-    def complete(shell: Any, event: Any) -> list[str]:
-        session = getattr(shell, ATTRIBUTE, None)
-        if session is None:
-            raise TryNext
-        return WorkflowMagics(shell, session).complete(shell, event)
-
-    ip.set_hook("complete_command", complete, str_key="%workflow")
-    ip.set_hook("complete_command", complete, re_key=r"\s*\w+\s*=\s*%workflow\s")  # runs = %workflow list …
-    setattr(ip, _COMPLETES, True)
 
 
 def _drop_magics(ip: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from durable_nb.errors import NotebookError
@@ -16,6 +17,12 @@ class Header(NamedTuple):
 
     strict: bool = False
     on_edit: str = ""
+
+
+def header_candidates(before: list[str], text: str) -> Sequence[str]:
+    """What may stand after the words ``before`` of the line."""
+    del text
+    return ON_EDIT if before[-1:] == ["--on-edit"] else [word for word in _KNOWN if word not in before]
 
 
 def read_header(options: str) -> Header:

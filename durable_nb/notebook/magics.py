@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 
-from durable_nb.notebook.commands import HelpShown, completions, parse_line
-from durable_nb.notebook.subcommands import subcommands
+from durable_nb.notebook.commands import HelpShown, parse_line
 
 if TYPE_CHECKING:
     from durable_nb.notebook.session import NotebookSession
@@ -80,11 +79,3 @@ class WorkflowMagics(Magics):
         """
         # Cells never come here, the input transformer takes them first; only run_cell_magic() does.
         self.shell.run_cell(f"%%workflow {line}\n{cell}").raise_error()
-
-    def complete(self, shell: Any, event: Any) -> list[str]:
-        """Completer of ``%workflow``: commands, options, workflow IDs, types, names."""
-        line = event.line[: event.line.rfind(event.symbol) + len(event.symbol)] if event.symbol else event.line
-        try:
-            return completions(line[line.index("%workflow") :], self.session)
-        except Exception:  # completion is a courtesy and must not break typing
-            return list(subcommands())

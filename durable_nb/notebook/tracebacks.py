@@ -20,14 +20,15 @@ from typing import Any
 from durable_nb.errors import DurableError
 from durable_nb.exceptions import ApplicationError, FailureError, TemporalError, WorkflowAlreadyStartedError
 from durable_nb.notebook.text import MESSAGE_LIMIT, CellNamer, safe_text, stack_tail
+from durable_nb.runtime.errors import NotInWorkflowEventLoopError
 from durable_nb.service import RPCError, RPCStatusCode
 
 INTERRUPTS: tuple[type[BaseException], ...] = (KeyboardInterrupt, asyncio.CancelledError)
-SHORTENED: tuple[type[BaseException], ...] = (DurableError, TemporalError, TypeError, ValueError, *INTERRUPTS)
-"""Exception types whose traceback is shortened; WorkflowFailureError, RPCError and the like are TemporalErrors.
+_CALLS = (TypeError, ValueError, RuntimeError)
+"""What a call of ours with wrong arguments or in the wrong place gets (Temporal's classes for that)."""
 
-TypeError and ValueError are what a call with wrong arguments gets (Temporal's classes for that).
-"""
+SHORTENED: tuple[type[BaseException], ...] = (DurableError, TemporalError, *_CALLS, *INTERRUPTS)
+"""Exception types whose traceback is shortened; WorkflowFailureError, RPCError and the like are TemporalErrors."""
 
 _HINT = "(%tb shows the traceback)"
 
@@ -96,6 +97,9 @@ def _advice_for(error: BaseException) -> list[str]:
             "call, pass id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING; for another run choose another id"
         )
         return [where, fix]
+    if isinstance(error, NotInWorkflowEventLoopError):
+        fix = "this belongs into workflow code, of which client.start_workflow(…) starts a run; an activity may be"
+        return [f"  fix    {fix} called in a cell as the function that it is"]
     if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
         return ["  fix    %workflow list shows the runs"]
     return []
@@ -183,10 +187,10 @@ def install(shell: Any, cell_of: CellNamer) -> Callable[[], None]:
             return previous(kind, error, traceback, tb_offset)
         # So that %tb finds it, as after any other error.
         sys.last_type, sys.last_value, sys.last_traceback = kind, error, traceback
-        if is_told_by_us(error, traceback):
-            lines = short_traceback(error, traceback, cell_of)
-        else:
-            lines = self.InteractiveTB.structured_traceback(kind, error, traceback, tb_offset=tb_offset)
+        if not is_told_by_us(error, traceback):
+            self.showtraceback((kind, error, traceback), running_compiled_code=True)  # as if this were not there
+            return []
+        lines = short_traceback(error, traceback, cell_of)
         self._showtraceback(kind, error, lines)
         return lines
 

@@ -6,10 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from IPython.core.completer import CompletionContext
 
 from durable_nb.errors import NotebookError
 from durable_nb.notebook import commands
-from durable_nb.notebook.commands import HelpShown, completions
+from durable_nb.notebook.commands import HelpShown
+from durable_nb.notebook.completion import matcher
 from durable_nb.notebook.subcommands import subcommands
 from durable_nb.notebook.words import did_you_mean
 
@@ -110,28 +112,50 @@ def test_the_help_lists_every_command() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "expected"),
+    ("line", "expected", "word"),
     [
-        ("%workflow ", list(subcommands())),
-        ("%workflow s", [name for name in subcommands() if name.startswith("s")]),
-        ("%workflow show or", ["order-1", "order-2"]),
-        ("%workflow start ", ["OrderWorkflow"]),
-        ("%workflow list --type ", ["OrderWorkflow"]),
-        ("%workflow cancel order-1 --re", ["--reason"]),
-        ("%workflow list x", []),
-        ("%workflow nope --", []),
-        ("%workflow list --l", ["--limit"]),
+        ("%workflow ", list(subcommands()), ""),
+        ("  r = %workflow s", [name for name in subcommands() if name.startswith("s")], "s"),
+        ("%workflow show or", ["order-1", "'order 2'"], "or"),
+        ("%workflow show 'order ", ["'order 2'"], "'order "),
+        ("%workflow show 'order 2' --ru", ["--run-id"], "--ru"),
+        ("%workflow start ", ["OrderWorkflow"], ""),
+        ("%workflow list --type ", ["OrderWorkflow"], ""),
+        ("%workflow cancel order-1 --re", ["--reason"], "--re"),
+        ("%workflow signal x y --input {or", [], "{or"),
+        ("%workflow list x", [], "x"),
+        ("%workflow nope --", [], "--"),
+        ("%workflow list --l", ["--limit"], "--l"),
+        ("%%workflow --", ["--strict", "--on-edit"], "--"),
+        ("%%workflow --strict --", ["--on-edit"], "--"),
+        ("%%workflow --on-edit p", ["pin"], "p"),
+        ("%workflows ", [], ""),
+        ("workflow.sl", [], ""),
     ],
 )
-def test_completion_offers_commands_ids_types_and_options(line: str, expected: list[str]) -> None:
-    runs = [SimpleNamespace(workflow_id=ident) for ident in ("order-1", "order-2", "x-1")]
+def test_completion_offers_commands_ids_types_and_options(line: str, expected: list[str], word: str) -> None:
+    runs = [SimpleNamespace(workflow_id=ident) for ident in ("order-1", "order 2", "x-1")]
     session: Any = SimpleNamespace(
         types=lambda: ["OrderWorkflow"],
         client=SimpleNamespace(namespace="default"),
         ask=lambda verb, request: runs,
         run=lambda answer, timeout: answer,
     )
-    assert completions(line, session) == expected
+    context = CompletionContext(word, line, len(line), 0, limit=None)
+    found = matcher(session)(context)
+    assert [each.text for each in found["completions"]] == expected
+    if expected:
+        assert found["suppress"]
+        assert found["matched_fragment"] == word
+
+
+def test_completion_survives_a_store_that_does_not_answer() -> None:
+    def run(answer: Any, timeout: float) -> Any:
+        raise OSError
+
+    session: Any = SimpleNamespace(client=SimpleNamespace(namespace="default"), ask=lambda *_: None, run=run)
+    line = "%workflow show o"
+    assert matcher(session)(CompletionContext("o", line, len(line), 0, limit=None))["completions"] == []
 
 
 def test_did_you_mean_ignores_case_and_is_silent_when_nothing_is_near() -> None:

@@ -245,6 +245,9 @@ def test_a_run_started_by_an_older_store_goes_on_after_coming_back(magic: Callab
         ("%workflow delete ", {"o-1"}, {"Order"}),
         ("%workflow signal --anyway o-1 ", {"approve"}, {"status"}),
         ("%workflow signal nope ", set(), {"approve"}),
+        ("%workflow list --", {"--status", "--limit"}, {"--abs", "abs"}),
+        ("%workflow ", {"list", "connect"}, {"and", "%alias"}),
+        ("%%workflow --on-edit ", {"continue", "pin", "fail"}, {"and"}),
     ],
 )
 def test_completion_knows_ids_types_names_and_values(

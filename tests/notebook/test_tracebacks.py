@@ -97,6 +97,34 @@ def test_a_call_of_ours_with_wrong_arguments_is_short(shown: Any, capsys: Any, k
     ]
 
 
+@pytest.mark.parametrize("code", ["int('x')", "raise ExceptionGroup('two', [ValueError('one')])", "{}.missing"])
+def test_errors_of_others_are_shown_by_the_shell_as_ever(shell: Any, capsys: Any, monkeypatch: Any, code: str) -> None:
+    debugged: list[bool] = []
+    monkeypatch.setattr(shell, "debugger", lambda force=False: debugged.append(force))
+    shell.call_pdb = True
+    shown = []
+    for install_it in (False, True):
+        restore = install(shell, NotebookSession.cell_namer(shell)) if install_it else lambda: None
+        shell.run_cell(code)
+        shown.append(
+            re.sub(r"\x1b\[[0-9;]*m|0x\w+|line \d+|\[\d+\]|ipykernel\S+|<ipython-input\S+", "", capsys.readouterr().out)
+        )
+        restore()
+    assert shown[0] == shown[1]
+    assert debugged == [True, True], "%pdb"
+
+
+def test_workflow_code_in_a_cell_is_told_where_it_belongs(shell: Any, capsys: Any) -> None:
+    restore = install(shell, NotebookSession.cell_namer(shell))
+    shell.run_cell("from durable_nb import workflow\nworkflow.now()\n", store_history=True)
+    out = capsys.readouterr().out
+    restore()
+    assert out.startswith(
+        "NotInWorkflowEventLoopError: Not in workflow event loop\n  fix    this belongs into workflow code"
+    )
+    assert "Traceback" not in out
+
+
 def test_what_our_code_stumbles_over_keeps_its_traceback(shell: Any, capsys: Any) -> None:
     restore = install(shell, NotebookSession.cell_namer(shell))
 
