@@ -4,11 +4,13 @@ One daemon thread per process looks at all hosts a few times a second and sleeps
 with each workflow task that a replay comes to, and only the author's code can fail to yield: a long history, or
 thousands of results at once, take us the time that they take. A step that takes too long gets an exception injected;
 ``Watch.disarm`` makes sure that it can hit nothing but that step: injecting and disarming exclude each other, and what
-was injected but not yet raised is taken back.
+was injected but not yet raised is taken back. A step that waits in C code, for a lock say, the exception does not reach
+before that returns: then nothing goes on, and all that can be done is to say so.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -21,6 +23,8 @@ from typing import Protocol
 from durable_nb.runtime.async_exceptions import raise_in_thread, withdraw
 from durable_nb.runtime.errors import DeadlockInterrupt
 from durable_nb.runtime.place import Place, describe, is_library
+
+logger = logging.getLogger("durable_nb.runtime")
 
 _IDLE_POLLS = 20
 
@@ -35,7 +39,9 @@ class Run(Protocol):
 class Watch:
     """What a host shows the watchdog: when the step that runs now began, and in which thread."""
 
-    __slots__ = ("__weakref__", "_fired", "_lock", "_reached", "_run", "_since", "started", "thread_id", "timeout")
+    __slots__ = (
+        "__weakref__", "_fired", "_lock", "_reached", "_run", "_since", "_told", "started", "thread_id", "timeout"
+    )  # fmt: skip
 
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
@@ -48,6 +54,8 @@ class Watch:
         self._since = 0.0
         """When it was seen to have come there."""
         self._fired = ""
+        self._told = False
+        """Whether it was said that this step cannot be interrupted."""
         self._lock = threading.Lock()
         _dog.watch(self)
 
@@ -56,6 +64,7 @@ class Watch:
         self.thread_id = get_ident()
         self._run = run
         self._reached = run.started_event_id
+        self._told = False
         self.started = monotonic()
         if _dog.asleep:
             _dog.wake()
@@ -77,7 +86,8 @@ class Watch:
             return
         if run.started_event_id != self._reached:
             self._reached, self._since = run.started_event_id, now
-        if now - max(started, self._since) < self.timeout:
+        taken = now - max(started, self._since)
+        if taken < self.timeout:
             return
         frame = sys._current_frames().get(self.thread_id)
         place = _authors_place(frame)
@@ -93,6 +103,16 @@ class Watch:
                 "\n  fix    move what takes long or blocks into an activity, or await something in between"
             )
             raise_in_thread(self.thread_id, DeadlockInterrupt)
+        if taken >= 2 * self.timeout and not self._told:
+            self._told = True
+            logger.error(
+                "Workflow code blocks the engine and cannot be interrupted, for %.1f seconds so far: until the call "
+                "returns, no workflow of this process goes on and no outcome of an activity is taken\n  where  %s\n"
+                "  fix    wait for locks, threads, queues and connections in an activity; if the call never returns, "
+                "restart the process",
+                taken,
+                where,
+            )
 
 
 class _Watchdog:

@@ -375,6 +375,29 @@ def test_a_long_replay_is_no_deadlock_as_long_as_it_comes_from_task_to_task() ->
     assert "in test_a_long_replay_is_no_deadlock" in watch.disarm()
 
 
+def test_a_step_that_cannot_be_interrupted_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    watch, free, inside = Watch(2.0), threading.Event(), threading.Event()
+
+    def author() -> None:
+        inside.set()
+        free.wait()
+
+    for step in (1, 2):
+        watch.arm(Reached())
+        begun = watch.started
+        inside.clear()
+        free.clear()
+        with elsewhere(watch, author, free, inside):
+            watch.check(begun + 2.5)
+            assert len(caplog.records) == step - 1
+            watch.check(begun + 4.5)
+            watch.check(begun + 5)
+            assert len(caplog.records) == step
+        watch.disarm()
+    assert "for 4.5 seconds so far" in caplog.text
+    assert "in test_a_step_that_cannot_be_interrupted" in caplog.text
+
+
 def test_our_own_work_is_no_deadlock_however_long_it_takes() -> None:
     watch, free = Watch(2.0), threading.Event()
     watch.arm(Reached())
