@@ -91,8 +91,9 @@ class Explorer:
         params
             Values of ``$name`` as a dict or of ``?`` as a list; bound, never pasted.
         as_
-            ``pandas`` (integers with NULL become ``Int64``, instants ``datetime64[us, UTC]``, JSON text), ``polars``
-            or ``arrow`` (these two need pyarrow).
+            ``pandas`` (integers with NULL become ``Int64``, instants ``datetime64[us, UTC]``, JSON text; sums beyond
+            2^53 are floating-point numbers unless the query casts them to BIGINT), ``polars`` or ``arrow`` (these two
+            need pyarrow and keep every integer).
         limit
             Rows to keep; ``ResultCutWarning`` when there are more. None for all.
         tables

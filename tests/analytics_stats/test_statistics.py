@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 import json
+from base64 import b64encode
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -172,6 +174,30 @@ def test_where_reaches_into_memos_lists_and_the_run_of_an_activity(explorer: Exp
     assert set(workers["activity_type"]) == {"charge_card", "renew_subscription"}
 
 
+MEMOS = ['"many"', "3", "2.5", "true", '"2026-11-05T12:00:00+00:00"', "12345678901234567890", "null"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("value", "of"),
+    [
+        ("many", [1]), (3, [2]), (3.0, [2]), (2.5, [3]), ([2.5, 3], [2, 3]), (True, [4]), (NOON, [5]), ({"many"}, [1]),
+        (12345678901234567890, [6]), (12345678901234567891, []), (np.int64(3), [2]), (["many", 3], [1, 2]), ([], []),
+    ],
+)  # fmt: skip
+def test_where_finds_what_a_memo_holds_beside_values_of_other_kinds(tmp_path: Path, value: Any, of: list[int]) -> None:
+    def memo(text: str) -> bytes:
+        data = b64encode(text.encode()).decode()
+        return f'{{"x":{{"metadata":{{"encoding":"anNvbi9wbGFpbg=="}},"data":"{data}"}}}}'.encode()
+
+    with closing(open_store(f"sqlite:///{tmp_path}/memo.db")) as store:
+        for key, text in enumerate(MEMOS, 1):
+            store.commit([s.unit(s.insert(s.run_row(key, memo=memo(text)), events=[s.event_row(1)]))])
+        with closing(open_explorer(store)) as opened:
+            found = stats.run_timeline(opened, where={"memo.x": value}).frame
+    assert sorted(found["workflow_id"]) == [f"w{key}" for key in of]
+
+
 @pytest.mark.parametrize(
     ("text", "instant"),
     [
@@ -197,6 +223,7 @@ def test_what_is_no_instant_is_said(wrong: Any) -> None:
     ("name", "options", "says"),
     [
         ("success_rate", {"by": "workflow_typ"}, "did you mean 'workflow_type'"),
+        ("critical_path", {"run_id": "no-such-run"}, "has no run 'no-such-run'"),
         ("success_rate", {"by": "1; DROP TABLE runs"}, "has no column"),
         ("success_rate", {"where": "status = 'Failed'"}, "where is a dict"),
         ("success_rate", {"where": {"stat": "Failed"}}, "did you mean 'status'"),

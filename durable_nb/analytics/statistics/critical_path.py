@@ -69,9 +69,13 @@ def critical_path(
     sql = _segments(chosen, children) + OF_RUN
     frame = explorer.frame(sql, params, limit=None).drop(columns="us")
     if not len(frame):
-        known = explorer.frame("SELECT count(*) AS n FROM runs WHERE workflow_id = $id", {"id": ident})
-        if not known["n"][0]:
+        known = explorer.frame(
+            "SELECT run_id FROM runs WHERE workflow_id = $id ORDER BY start_time, run_key", {"id": ident}
+        )["run_id"].tolist()
+        if not known:
             raise QueryError(f"there is no workflow {ident!r}", fix="SELECT workflow_id FROM runs tells the IDs")
+        if run_id is not None and run_id not in known:
+            raise QueryError(f"workflow {ident!r} has no run {run_id!r}", fix=f"its last run is {known[-1]}")
     title = f"Critical path of {ident}"
     return Statistic("critical_path", title, frame, sql, params, paths.of_run)
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
+from numbers import Integral, Real
 from typing import Any, TypedDict
 
 from durable_nb.analytics.views import VIEWS
@@ -121,6 +122,8 @@ class Scope:
         for number, (key, value) in enumerate(self.where.items(), start=1):
             name = f"where_{number}"
             expression, is_of_run = stored_value(view, key, alias, name, params)
+            if "." in key:
+                expression = _read_as(value, expression)
             (of_runs if is_of_run else found).append(_condition(expression, value, name, params))
         if of_runs:
             inside = " AND ".join(of_runs)
@@ -191,6 +194,21 @@ def stored_value(view: str, key: str, alias: str, name: str, params: dict[str, A
         params[f"{name}_path"] = '$."' + path.replace('"', '\\"') + '"'
         expression = f"({expression} ->> ${name}_path)"
     return expression, is_of_run
+
+
+_STORED_TYPES: tuple[tuple[type, str], ...] = (
+    (bool, "BOOLEAN"),
+    (Integral, "DECIMAL(38, 9)"),
+    (Real, "DOUBLE"),
+    (datetime, "TIMESTAMPTZ"),
+)
+
+
+def _read_as(value: Any, expression: str) -> str:
+    """A stored text to be compared with a value: NULL where it is something of another kind, which is no error."""
+    values = [value] if isinstance(value, str) or not isinstance(value, Collection) else list(value)
+    kind = next((sql for each, sql in _STORED_TYPES if values and all(isinstance(one, each) for one in values)), None)
+    return f"TRY_CAST({expression} AS {kind})" if kind else expression
 
 
 def _condition(expression: str, value: Any, name: str, params: dict[str, Any]) -> str:
