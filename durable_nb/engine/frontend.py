@@ -216,9 +216,17 @@ class Frontend(Archive):
         admit_update(request)
         key = await self._find(request.target)
         if not await self.serves(key) and mailbox.has_company(self._engine):
-            return await mailbox.ask_update(self._engine, key, request)
+            accepted = await mailbox.ask_update(self._engine, key, request)
+            return await self._completed(accepted, request)
         run_id, outcome = await self._to_current(request.target, _update_of(request))
         return ask.UpdateResult(run_id, outcome)
+
+    async def _completed(self, accepted: ask.UpdateResult, request: ask.UpdateWorkflow) -> ask.UpdateResult:
+        """What another process accepted, at the stage that is waited for."""
+        if accepted.outcome is not None or not request.wait_completed:
+            return accepted
+        run = ask.Target(request.target.namespace, request.target.workflow_id, accepted.run_id)
+        return await self.poll_update(ask.PollUpdate(run, request.update_id))
 
     async def poll_update(self, request: ask.PollUpdate) -> ask.UpdateResult:
         key = await self._find(request.target)
@@ -229,6 +237,9 @@ class Frontend(Archive):
         """Start (or use) a run and admit the update before its first workflow task."""
         engine = self._engine
         admit_update(request.update)
+        if not mailbox.serves_start(engine, request) and mailbox.has_company(engine):
+            both = await mailbox.ask_update_with_start(engine, request)
+            return ask.UpdateWithStartResult(both.started, await self._completed(both.update, request.update))
         waiter: asyncio.Future[Any] = engine.loop.create_future()
         update: Update = _update_of(request.update)(waiter)
         update.comes_with_start = True

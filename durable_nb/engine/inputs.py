@@ -210,6 +210,32 @@ class PollUpdate(Input):
             self.waiter.set_exception(error)
 
 
+class AnswerUpdates(Input):
+    """Another process has written: what it accepted or completed of the updates that are waited for here is told."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    def apply(self, tx: Transition, slot: RunSlot) -> None:
+        state = tx.state
+        for update_id, pending in list(slot.updates.items()):
+            known = update_id in state.updates
+            if not known and state.is_open:
+                continue
+            outcome = requests.update_outcome(state, update_id) if known else None
+            told = [*pending.accepted, *(pending.completed if outcome is not None or not known else ())]
+            for waiter in told:
+                if not waiter.done() and known:
+                    waiter.set_result((state.run_id, outcome))
+                elif not waiter.done():
+                    waiter.set_exception(closed_error(slot))
+            pending.accepted.clear()
+            if outcome is not None or not known:
+                del slot.updates[update_id]
+
+
 class TaskEnded(Input):
     """A held workflow task has its outcome."""
 

@@ -1,7 +1,8 @@
 """Queries and updates for runs whose code only another process has: a row asks, a row answers.
 
 They are the only requests that need workflow code at once and leave nothing in history before it ran. Everything else
-is written by whatever process receives it.
+is written by whatever process receives it. An update is asked for until it is accepted: its completion is an event,
+and whoever waits for it hears of it when that is stored, after however long a time.
 """
 
 from __future__ import annotations
@@ -10,9 +11,19 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
+from durable_nb.exceptions import WorkflowAlreadyStartedError
 from durable_nb.model.attributes import UpdateOutcome
-from durable_nb.model.requests import QueryResult, QueryWorkflow, UpdateResult, UpdateWorkflow
+from durable_nb.model.requests import (
+    QueryResult,
+    QueryWorkflow,
+    StartedWorkflow,
+    UpdateResult,
+    UpdateWithStart,
+    UpdateWithStartResult,
+    UpdateWorkflow,
+)
 from durable_nb.service import RPCError, RPCStatusCode
 
 if TYPE_CHECKING:
@@ -30,11 +41,19 @@ class _Reply(msgspec.Struct, omit_defaults=True):
     query: QueryResult | None = None
     run_id: str = ""
     outcome: UpdateOutcome | None = None
+    started: StartedWorkflow | None = None
+    already_started: tuple[str, str, str | None] | None = None
     error: str = ""
     status: int = 0
 
 
 _encoder = msgspec.json.Encoder()
+
+
+def serves_start(engine: Engine, request: UpdateWithStart) -> bool:
+    """Whether a worker of this process has the code of the workflow that is to be started."""
+    start = request.start
+    return engine.workers.for_workflow(start.namespace, start.task_queue, start.workflow_type) is not None
 
 
 def has_company(engine: Engine) -> bool:
@@ -49,9 +68,20 @@ async def ask_query(engine: Engine, run_key: int, request: QueryWorkflow) -> Que
 
 
 async def ask_update(engine: Engine, run_key: int, request: UpdateWorkflow) -> UpdateResult:
-    """Have another process admit an update and wait for its stage."""
-    reply = await _ask(engine, run_key, "update", _encoder.encode(request))
+    """Have another process admit an update and wait until it is accepted."""
+    reply = await _ask(engine, run_key, "update", _encoder.encode(replace(request, wait_completed=False)))
     return UpdateResult(reply.run_id, reply.outcome)
+
+
+async def ask_update_with_start(engine: Engine, request: UpdateWithStart) -> UpdateWithStartResult:
+    """Have another process start (or use) a run with an update, at once; wait until the update is accepted."""
+    request = replace(request, update=replace(request.update, wait_completed=False))
+    reply = await _ask(engine, 0, "update_with_start", _encoder.encode(request))
+    if reply.already_started is not None:
+        workflow_id, workflow_type, run_id = reply.already_started
+        raise WorkflowAlreadyStartedError(workflow_id, workflow_type, run_id=run_id)
+    started = reply.started or StartedWorkflow(reply.run_id, reply.run_id, False)
+    return UpdateWithStartResult(started, UpdateResult(reply.run_id, reply.outcome))
 
 
 async def _ask(engine: Engine, run_key: int, kind: str, body: bytes) -> _Reply:
@@ -94,19 +124,29 @@ class Mailbox:
 
     async def _answer(self, number: int, run_key: int, kind: str, body: bytes) -> None:
         try:
-            if not await self._frontend.serves(run_key):
+            if not await self._is_ours(run_key, kind, body):
                 return
             try:
                 reply = await self._carry_out(kind, body)
+            except WorkflowAlreadyStartedError as error:
+                reply = _Reply(already_started=(error.workflow_id, error.workflow_type, error.run_id))
             except RPCError as error:
                 reply = _Reply(error=error.message, status=int(error.status))
             self._engine.store.reply_message(number, _encoder.encode(reply))
         finally:
             self._answering.discard(number)
 
+    async def _is_ours(self, run_key: int, kind: str, body: bytes) -> bool:
+        if kind != "update_with_start":
+            return await self._frontend.serves(run_key)
+        return serves_start(self._engine, msgspec.json.decode(body, type=UpdateWithStart))
+
     async def _carry_out(self, kind: str, body: bytes) -> _Reply:
         if kind == "query":
             answer = await self._frontend.query_workflow(msgspec.json.decode(body, type=QueryWorkflow))
             return _Reply(query=answer)
+        if kind == "update_with_start":
+            both = await self._frontend.update_with_start(msgspec.json.decode(body, type=UpdateWithStart))
+            return _Reply(run_id=both.update.run_id, outcome=both.update.outcome, started=both.started)
         result = await self._frontend.update_workflow(msgspec.json.decode(body, type=UpdateWorkflow))
         return _Reply(run_id=result.run_id, outcome=result.outcome)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from durable_nb.engine import transfers
 from durable_nb.engine.attempt_inputs import Adopt
+from durable_nb.engine.inputs import AnswerUpdates
 from durable_nb.engine.metrics import metrics_document
 from durable_nb.engine.notices import Notice
 from durable_nb.errors import StoreError
@@ -140,6 +141,9 @@ class Upkeep:
             self._wake_at = engine.store.next_wake()
             if engine.watchers:
                 engine.watchers.look()
+            for slot in list(engine.slots.values()):
+                if slot.updates:
+                    engine.push(slot.run_key, AnswerUpdates())
         if self._look:
             self._look = False
             self._find_work(now)
