@@ -6,6 +6,7 @@ A plan writes nothing. Running it never stops at the first failure: each row has
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from durable_nb.client._branching import branch
 from durable_nb.client._display import bulk_progress
 from durable_nb.client._run_names import named_runs
 from durable_nb.model.requests import Branched, RunDescription, Target
+from durable_nb.model.spelling import nearest
 from durable_nb.service import RPCError
 
 if TYPE_CHECKING:
@@ -140,10 +142,11 @@ async def plan_bulk(client: Client, verb: str, runs: Any, options: Mapping[str, 
     ValueError
         An unknown verb, or a frame without a column ``workflow_id``.
     TypeError
-        ``runs`` holds something that names no run.
+        ``runs`` holds something that names no run, or the verb has no such option.
     """
     if verb not in VERBS:
         raise ValueError(f"there is no bulk verb {verb!r}: {', '.join(VERBS)}")
+    _check_options(verb, getattr(client.get_workflow_handle("_"), verb), options)
     rows = [_row(named, options) for named in named_runs(runs)]
     plan = BulkPlan(client, verb, rows)
 
@@ -157,6 +160,19 @@ async def plan_bulk(client: Client, verb: str, runs: Any, options: Mapping[str, 
 
     await _side_by_side(look, rows)
     return plan
+
+
+def _check_options(verb: str, method: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    """Refuse at once what each of the rows would be refused for."""
+    known = [name for name, found in inspect.signature(method).parameters.items() if found.kind is not _VARIADIC]
+    for name in options:
+        if name not in known:
+            close = nearest(name, known)
+            guess = f": did you mean {close!r}?" if close else f"; it has {', '.join(known)}"
+            raise TypeError(f"{verb} has no option {name!r}{guess}")
+
+
+_VARIADIC = inspect.Parameter.VAR_POSITIONAL
 
 
 async def _side_by_side(work: Callable[[BulkRow], Any], rows: Iterable[BulkRow]) -> None:

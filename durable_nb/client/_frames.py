@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from durable_nb.client._defaults import DEFAULT_STORE_URL, STORE_VARIABLE
 from durable_nb.client._opening import require_store_url
 from durable_nb.client._stats import Stats
+from durable_nb.model.spelling import nearest
 from durable_nb.service import RPCError, RPCStatusCode
 
 if TYPE_CHECKING:
@@ -162,6 +163,17 @@ stats = Stats(explorer_of, _progress_shown)
 """``durable_nb.stats``: of the current store."""
 
 
+def _check_status(word: str) -> None:
+    from durable_nb.client._filter import STATUS_NAMES  # noqa: PLC0415 - as DuckDB above
+
+    names = {name.lower(): name for name in STATUS_NAMES}
+    if word.lower() in names:
+        return
+    close = nearest(word.lower(), names)
+    guess = f": did you mean {names[close]!r}?" if close else f"; there are {', '.join(names.values())}"
+    raise ValueError(f"there is no status {word!r}{guess}")
+
+
 class ClientFrames:
     """What a client can be asked about all its runs."""
 
@@ -201,7 +213,14 @@ class ClientFrames:
             Only runs of that type or status (``Running``, ``Failed``, …).
         limit
             Rows at most.
+
+        Raises
+        ------
+        ValueError
+            There is no such status.
         """
+        if status is not None:
+            _check_status(status)
         # Cut by the query itself, without a warning: the newest are what was asked for.
         return self.sql(
             "SELECT * FROM runs WHERE namespace = $namespace AND ($type IS NULL OR workflow_type = $type) "

@@ -131,6 +131,13 @@ async def _go_on(
 
 
 async def _fork(engine: Engine, found: Snapshot, request: ask.ForkWorkflow, preview: bool) -> ask.Branched:
+    if preview or request.new_workflow_id:
+        return await _fork_as(engine, found, request, preview)
+    async with engine.naming:  # else two forks at once take one free number, and the copies would be runs of one ID
+        return await _fork_as(engine, found, request, preview)
+
+
+async def _fork_as(engine: Engine, found: Snapshot, request: ask.ForkWorkflow, preview: bool) -> ask.Branched:
     row, wanted = found.row, request.new_workflow_id
     for number in itertools.count(1):
         workflow_id = wanted or f"{row.workflow_id}-fork-{number}"

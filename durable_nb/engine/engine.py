@@ -72,6 +72,8 @@ class Engine:
         self.outputs = Outputs(self)
         self.slots = RunCache()
         self.ids = Identifiers(store, clock)
+        self.naming = asyncio.Lock()
+        """Held while a free workflow ID is looked for and taken."""
         self.transfers_under_way: set[tuple[int, int]] = set()
         """(run key, transfer id) of what is being told to other runs."""
         self.on_wake_at: Callable[[int], None] = lambda _: None

@@ -85,6 +85,10 @@ class Words:
             return json.loads(word)
         except ValueError as error:
             before = option if option.endswith("=") else f"{option} "
+            if word in self._variables:
+                raise NotebookError(
+                    f"{before}{word} is not JSON", fix=f"write {before}{{{word}}} for the variable"
+                ) from None
             fix = f"write a text as {before}'\"{word}\"', or a variable as {before}{{name}}"
             raise NotebookError(f"{before}{word} is not JSON: {error}", fix=fix) from None
 

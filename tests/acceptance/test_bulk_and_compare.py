@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import pytest
 
@@ -68,6 +70,30 @@ async def test_forks_of_many_with_an_option_of_each_row(client: Client) -> None:
         await plan.run()
         copies = [client.get_workflow_handle(row.new_workflow_id) for row in plan.done]
         assert [await copy.result() for copy in copies] == ["too dear: 102", "too dear: 202", "too dear: 302"]
+
+
+async def test_copies_of_several_runs_of_one_workflow_get_ids_of_their_own(client: Client) -> None:
+    async with serving(client, Basket, activities=[price]):
+        first = await paid_basket(client)
+        second = await first.reset(first_task=True)  # another run of the same workflow
+        await second.result()
+        runs = [(first.id, first.result_run_id), (second.id, second.run_id)]
+        plan = await client.bulk("fork", runs, activity_id="2", result=200)
+        await plan.run()
+        assert len({row.new_workflow_id for row in plan.done}) == 2
+
+
+@pytest.mark.parametrize(
+    ("verb", "options", "said"),
+    [
+        ("fork", {"activity": "1"}, "fork has no option 'activity': did you mean 'activity_id'?"),
+        ("retry", {"x": 1}, "retry has no option 'x'; it has activity_id, reason"),
+        ("signal", {"signal": "pay", "reson": ""}, "signal has no option 'reson'"),
+    ],
+)
+async def test_an_option_that_a_verb_has_not_is_refused_at_once(client: Client, verb, options, said: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(said)):
+        await client.bulk(verb, ["a", "b"], **options)
 
 
 async def test_a_failure_of_one_row_does_not_stop_the_others(client: Client) -> None:

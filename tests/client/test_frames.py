@@ -54,6 +54,10 @@ async def test_what_was_awaited_is_in_the_frame_also_on_the_engines_own_loop(cli
     frame = client.runs(workflow_type="Weigh", status="completed", limit=2)
     assert frame.workflow_id.tolist() == ["w-2", "w-1"]
     assert len(client.runs(status="Failed")) == 0
+    with pytest.raises(ValueError, match="there is no status 'Runing': did you mean 'Running'"):
+        client.runs(status="Runing")
+    with pytest.raises(ValueError, match="there is no status 'x'; there are Running, "):
+        client.runs(status="x")
 
 
 async def test_a_handle_gives_the_events_activities_and_attempts_of_its_run(client: Client) -> None:

@@ -82,6 +82,7 @@ def test_values_of_variables_are_not_parsed_again() -> None:
         ("signal x y --input '{", "No closing quotation".lower()),
         ("signal x y --input {oder}", "there is no variable 'oder': did you mean 'order'?"),
         ("signal x y --input {a:1}", "is not JSON"),
+        ("fork --runs order", "write --runs {order} for the variable"),
         ("signal x y --input hello", "write a text as --input '\"hello\"'"),
         ("show order-{m}", "there is no variable 'm'"),
         ("reset x --event-id 0", "it is a whole number from 1, and not '0'"),
