@@ -15,9 +15,11 @@ from durable_nb.model.attributes import ActivityTaskFailed, Attributes, MarkerRe
 from durable_nb.model.events import decode_attributes, encode_attributes
 from durable_nb.model.failure import ApplicationFailureInfo, Failure
 from durable_nb.model.payload import Payload
+from durable_nb.model.records import RunFilter
 from durable_nb.store import blobs
 from durable_nb.store.sqlite import SqliteStore, rows, work
 from durable_nb.store.sqlite.batches import BatchStatement
+from durable_nb.store.sqlite.listing import listing_statement
 from durable_nb.store.sqlite.processes import _OWNERS
 from tests.store.samples import COMPLETED, activity_row, event_row, insert, run_row, started, unit, update
 
@@ -200,3 +202,19 @@ def test_a_batch_takes_few_steps(count: int, steps: int) -> None:
     assert len(seen) == steps
     assert connection.execute("SELECT count(*), max(b) FROM t").fetchone() == (count, 2 * count - 1)
     connection.close()
+
+
+@pytest.mark.parametrize("columns", ["start_time, run_key", "*"])
+def test_the_latest_run_of_a_workflow_id_is_looked_up_by_the_id(open_sqlite: Opener, columns: str) -> None:
+    sql = f"EXPLAIN QUERY PLAN SELECT {columns} {rows.LATEST_OF_ID}"
+    plan = open_sqlite()._database.writer.execute(sql, ("default", "w")).fetchall()
+    assert "runs_workflow_id (namespace=? AND workflow_id=?)" in plan[0][3]
+
+
+@pytest.mark.parametrize(
+    "narrowed", [{}, {"before_run_key": 7}, {"started_from": 5, "started_before": 9}, {"statuses": [2]}]
+)
+def test_runs_of_a_workflow_id_are_listed_by_the_id(open_sqlite: Opener, narrowed: dict[str, Any]) -> None:
+    sql, parameters = listing_statement(RunFilter("default", workflow_id="w", **narrowed), "*", 100)
+    plan = open_sqlite()._database.writer.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()
+    assert "runs_workflow_id (namespace=? AND workflow_id=?)" in plan[0][3]

@@ -34,12 +34,15 @@ from typing import TYPE_CHECKING
 from durable_nb.model.records import Conflict, Unit
 from durable_nb.store.conflicts import settle
 from durable_nb.store.sqlite.faults import is_duplicate
-from durable_nb.store.sqlite.rows import CommitRows
+from durable_nb.store.sqlite.rows import LATEST_OF_ID, CommitRows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from durable_nb.store.sqlite.database import Database
+
+
+_LATEST = f"SELECT start_time, run_key {LATEST_OF_ID}"
 
 
 class _Stored:
@@ -59,12 +62,7 @@ class _Stored:
         return row[0] if row else 0
 
     def latest_run_of(self, namespace: str, workflow_id: str) -> tuple[int, int]:
-        row = self._cursor.execute(
-            "SELECT start_time, run_key FROM runs WHERE namespace = ? AND workflow_id = ? "
-            "ORDER BY start_time DESC, run_key DESC LIMIT 1",
-            (namespace, workflow_id),
-        ).fetchone()
-        return row or (0, 0)
+        return self._cursor.execute(_LATEST, (namespace, workflow_id)).fetchone() or (0, 0)
 
     def has_run_id(self, run_id: str) -> bool:
         return bool(self._cursor.execute("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)).fetchone())

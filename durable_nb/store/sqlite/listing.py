@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Select, literal_column, select, tuple_
+from sqlalchemy import ColumnElement, Select, bindparam, literal_column, select, tuple_
 from sqlalchemy.dialects import sqlite
 
 from durable_nb.model.records import RunFilter
@@ -23,7 +23,9 @@ def listing_statement(query: RunFilter, columns: str, last_start_time: int | Non
     last_start_time
         Start time of the run ``query.before_run_key``, None when it is gone; then its key alone marks the place.
     """
-    order = (runs.c.start_time, runs.c.run_key)
+    # With the plus SQLite looks a workflow ID up, instead of walking all runs of the namespace by their start.
+    start: ColumnElement[int] = literal_column("+runs.start_time") if query.workflow_id else runs.c.start_time
+    order = (start, runs.c.run_key)
     statement: Select[Any] = (
         select(literal_column(columns)).select_from(runs).where(runs.c.namespace == query.namespace)
     )
@@ -34,13 +36,13 @@ def listing_statement(query: RunFilter, columns: str, last_start_time: int | Non
     if query.statuses:
         statement = statement.where(runs.c.status.in_([int(status) for status in query.statuses]))
     for column, first, end in (
-        (runs.c.start_time, query.started_from, query.started_before),
+        (start, query.started_from, query.started_before),
         (runs.c.close_time, query.closed_from, query.closed_before),
     ):
         if first or end:
-            statement = statement.where(column >= max(first, 1))  # 0 is "not yet"
+            statement = statement.where(column >= bindparam(None, max(first, 1)))  # 0 is "not yet"
         if end:
-            statement = statement.where(column < end)
+            statement = statement.where(column < bindparam(None, end))
     if query.before_run_key:
         if last_start_time is None:
             statement = statement.where(runs.c.run_key < query.before_run_key)

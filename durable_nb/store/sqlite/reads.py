@@ -19,7 +19,7 @@ from durable_nb.model.records import (
     WorkflowTaskRow,
 )
 from durable_nb.store import blobs
-from durable_nb.store.sqlite.rows import RUN_FIELDS
+from durable_nb.store.sqlite.rows import LATEST_OF_ID, RUN_FIELDS
 
 if TYPE_CHECKING:
     import sqlite3
@@ -36,11 +36,7 @@ _RUN_COLUMNS = _as_bytes(RUN_FIELDS, ("memo", "search_attributes"))
 _RUN_BY_KEY = f"SELECT {_RUN_COLUMNS} FROM runs WHERE run_key = ?"
 _RUN_BY_ID = f"SELECT {_RUN_COLUMNS} FROM runs WHERE namespace = ? AND workflow_id = ? AND run_id = ?"
 _OPEN_RUN = f"SELECT {_RUN_COLUMNS} FROM runs WHERE namespace = ? AND workflow_id = ? AND status = 1"
-# By time: keys are reserved in blocks, so those of different processes do not follow the order of starts.
-_LATEST_RUN = (
-    f"SELECT {_RUN_COLUMNS} FROM runs WHERE namespace = ? AND workflow_id = ? "
-    "ORDER BY start_time DESC, run_key DESC LIMIT 1"
-)
+_LATEST_RUN = f"SELECT {_RUN_COLUMNS} {LATEST_OF_ID}"
 _EVENTS = (
     "SELECT event_id, event_type, event_time, CAST(attributes AS BLOB), user_metadata FROM events "
     "WHERE run_key = ? AND event_id >= ? ORDER BY event_id"

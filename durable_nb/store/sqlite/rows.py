@@ -66,6 +66,9 @@ DELETE_TRANSFERS = BatchStatement(
     "DELETE FROM transfers WHERE", "run_key = ? AND transfer_id = ?", separator=" OR ", largest=128
 )
 PUT_TRANSFERS = _insert("transfers", "run_key, transfer_id, kind, owner, body", verb="REPLACE")
+# By start: keys are reserved in blocks, so those of different processes do not follow the order of starts. The plus
+# keeps SQLite from walking all runs of the namespace by their start in search of the ID.
+LATEST_OF_ID = "FROM runs WHERE namespace = ? AND workflow_id = ? ORDER BY +start_time DESC, run_key DESC LIMIT 1"
 PUT_BLOBS = _insert("blobs", "digest, data", verb="INSERT OR IGNORE")
 PUT_BLOB_REFERENCES = _insert("blob_references", "run_key, digest", verb="INSERT OR IGNORE")
 
