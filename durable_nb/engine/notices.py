@@ -24,6 +24,8 @@ class Notice(msgspec.Struct):
     failure: Failure | None = None
     definition: str = ""
     """Digest of the version that is missing, where the workflow type itself is not."""
+    fix: str = ""
+    """What to do, where the message does not say it."""
 
 
 Listener = Callable[[Notice], None]
@@ -44,7 +46,7 @@ class Notices:
 
     def tell(self, notice: Notice) -> None:
         """Log the notice and tell every listener."""
-        logger.warning("%s", notice.message)
+        logger.warning("%s", f"{notice.message}; {notice.fix}" if notice.fix else notice.message)
         for listener in list(self._listeners):
             try:
                 listener(notice)

@@ -225,8 +225,9 @@ class Upkeep:
             Notice(
                 "definition_missing",
                 f"work waits for {what} {task.type_name!r} (task queue {task.task_queue!r}), "
-                "which no worker of this process has; run the cell or start the worker that defines it",
+                "which no worker of this process has",
                 workflow_type=task.type_name if workflow else "",
                 definition=task.definition if known else "",
+                fix="run the cell or start the worker that defines it",
             )
         )

@@ -44,6 +44,7 @@ class NoticeLike(Protocol):
     message: str
     failure: Failure | None
     definition: str
+    fix: str
 
 
 class Told(NamedTuple):
@@ -167,8 +168,11 @@ class NoticeBoard:
             if not self._wanted(notice):
                 return
             blocks = notice_blocks(notice, held_back, self._cell_of)
+            fix = notice.fix
             if notice.kind == "definition_missing" and notice.workflow_type and self._note is not None:
-                blocks.append(Message(self._note(notice.workflow_type, notice.definition), "warn"))
+                fix = self._note(notice.workflow_type, notice.definition)
+            if fix:
+                blocks.append(Message(safe_text(fix, 400), "warn"))
             data = {"text/plain": render_text(blocks), "text/html": render_html(blocks)}
             # An empty context: an inherited one may still point to the cell that once started the run.
             contextvars.Context().run(self._publish, data)

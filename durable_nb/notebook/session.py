@@ -35,6 +35,7 @@ from durable_nb.notebook.text import safe_text
 from durable_nb.notebook.ticker import Ticker
 from durable_nb.notebook.transformer import header_options
 from durable_nb.notebook.versions import DYNAMIC
+from durable_nb.notebook.words import did_you_mean
 
 if TYPE_CHECKING:
     from durable_nb.client import Client
@@ -280,7 +281,7 @@ class NotebookSession:
             pinned = [used for _, used in self.definitions.open_runs.counts(workflow_type) if used]
             row = self.definitions.restorer.stored("workflow", workflow_type, pinned[0]) if pinned else None
         if row is None or not row.origin:
-            return "run the cell or import the module that defines it"
+            return "run the cell or import the module that defines it" + did_you_mean(workflow_type, self.types())
         origin = safe_text(row.origin)
         if not digest or workflow_type not in self.definitions.keeper.current:
             return f"run {origin}"

@@ -76,7 +76,7 @@ async def test_a_definition_that_is_missing_after_a_restart_leaves_the_run_waiti
     await told.wait()
     assert [(each.kind, each.workflow_type) for each in notices] == [("definition_missing", "Two")]
     assert "'Two'" in notices[0].message
-    assert "run the cell" in notices[0].message
+    assert "run the cell" in notices[0].fix
     assert "WorkflowTaskFailed" not in await kinds(client)
 
     kernel.register_workflow(Two)

@@ -108,7 +108,8 @@ def test_the_source_of_a_cell_is_in_the_store(shell: Any, load: Callable[..., An
     assert row.source == "from durable_nb import workflow\n\n" + FLOW.split("\n", 1)[1]
     assert row.origin == "orders.ipynb cell [1]"
     assert session.definition_note("double") == "run orders.ipynb cell [1]"
-    assert "run the cell or import" in session.definition_note("other")
+    assert session.definition_note("other") == "run the cell or import the module that defines it"
+    assert session.definition_note("duble").endswith("defines it: did you mean 'double'?")
 
 
 @pytest.mark.parametrize("url", ["localhost:7233", "durable.db", "nosuchdb:///x"])

@@ -48,7 +48,7 @@ def notice(**changes: Any) -> Any:
         "workflow_type": "Order",
         "failure": bad,
     }
-    return SimpleNamespace(**{"run_id": "r", "definition": "", **found, **changes})
+    return SimpleNamespace(**{"run_id": "r", "definition": "", "fix": "", **found, **changes})
 
 
 def test_marks_under_a_line_of_code_stay_under_it_in_html() -> None:
@@ -96,5 +96,9 @@ def test_missing_definitions_name_their_cell() -> None:
         note=lambda name, digest: f"run cell [3] for {name} {digest}",
         start=lambda task: task(),
     )
-    board.post(notice(kind="definition_missing", message="Order is not defined", failure=None, definition="1a2b"))
+    missing = {"kind": "definition_missing", "failure": None, "fix": "run the cell"}
+    board.post(notice(message="Order is not defined", definition="1a2b", **missing))
     assert "run cell [3] for Order 1a2b" in shown[0]["text/plain"]
+    assert "run the cell" not in shown[0]["text/plain"], "told once what to do"
+    board.post(notice(message="no worker has activity 'charge'", workflow_type="", **missing))
+    assert "run the cell" in shown[1]["text/plain"]
