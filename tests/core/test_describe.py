@@ -6,7 +6,8 @@ import pytest
 
 from durable_nb.core import activities, others, requests
 from durable_nb.core.describe import describe, describe_attempt, describe_row
-from durable_nb.core.transition import LEASED, run_row
+from durable_nb.core.rows import run_row
+from durable_nb.core.transition import LEASED
 from durable_nb.model.attributes import (
     ActivityTaskCancelRequested,
     RetryPolicyAttributes,

@@ -15,7 +15,7 @@ import pytest
 
 from durable_nb.client import WorkflowHistory
 from durable_nb.core.loading import load
-from durable_nb.core.transition import run_row
+from durable_nb.core.rows import run_row
 from durable_nb.model.enums import EventType, WorkflowExecutionStatus
 from durable_nb.model.records import RunFilter
 from durable_nb.store import open_store
