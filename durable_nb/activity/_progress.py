@@ -55,8 +55,10 @@ def progress(steps: Any, total: float | None = None, label: str | None = None) -
     Raises
     ------
     TypeError
-        ``steps`` is neither, or it is a number and ``total`` is missing.
+        ``steps`` is neither, or it is a number and ``total`` is missing, or ``total`` is text.
     """
+    if isinstance(total, str):  # where tqdm has its description
+        raise TypeError(f"the second argument is the number of steps in all: write progress(…, label={total!r})")
     if isinstance(steps, int | float):
         if total is None:
             raise TypeError("progress(i, n) needs the number of steps in all: write progress(3, 10)")

@@ -92,6 +92,9 @@ def test_wrong_arguments_say_what_to_write() -> None:
     lonely: Any = 3
     with pytest.raises(TypeError, match=r"progress\(3, 10\)"):
         durable_nb.progress(lonely)
+    as_of_tqdm: Any = "rows"
+    with pytest.raises(TypeError, match=r"write progress\(…, label='rows'\)"):
+        durable_nb.progress([1, 2], as_of_tqdm)
 
 
 def test_the_line_tells_how_long_it_will_take() -> None:
