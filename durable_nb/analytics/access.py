@@ -69,7 +69,10 @@ class Explorer:
         """
         interruptible(lambda stop: self.mirror.refresh(stop=stop), lambda: None)
         cursor = self.mirror.cursor()
-        self._functions = self._functions or known_functions(cursor)
+        if self._functions is None:
+            found = known_functions(cursor)
+            # Another thread may have been faster, and whoever has its connection may have made a macro since.
+            self._functions = self._functions or found
         return cursor
 
     def frame(
@@ -157,11 +160,13 @@ class Explorer:
 
     def _needs_by_columns(self, cursor: duckdb.DuckDBPyConnection, query: str) -> Wanted | None:
         known = self._narrow
-        if query not in known:
-            if len(known) >= _QUESTIONS:
+        try:
+            needs = known[query]
+        except KeyError:
+            needs = wanted_of_named(cursor, query)
+            if len(known) >= _QUESTIONS:  # Other threads may do the same.
                 known.clear()
-            known[query] = wanted_of_named(cursor, query)
-        needs = known[query]
+            known[query] = needs
         if needs is not None and self._functions is not None and not needs.functions <= self._functions:
             return None
         return needs

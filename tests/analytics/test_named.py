@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -170,6 +171,15 @@ def test_a_question_that_failed_for_want_of_a_macro_is_read_anew_when_it_is_ther
 @pytest.mark.parametrize("depth", [100, 400, 900])
 def test_a_tree_may_be_as_deep_as_duckdb_takes_it(explorer: Explorer, depth: int) -> None:
     assert explorer.frame(f"SELECT 1{' + 1' * depth} AS n FROM runs LIMIT 1").n[0] == depth + 1
+
+
+def test_what_another_thread_makes_it_forget_is_read_anew(explorer: Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Forgetful(dict[str, Any]):
+        def __setitem__(self, query: str, needs: Any) -> None:
+            """Somebody else clears it at once."""
+
+    monkeypatch.setattr(explorer, "_narrow", Forgetful())
+    assert explorer.frame("SELECT count(*) AS n FROM runs").n[0] > 0
 
 
 def test_views_of_one_question_are_gone_with_it(explorer: Explorer) -> None:
