@@ -17,7 +17,7 @@ from durable_nb.model.failure import ApplicationFailureInfo, Failure
 from durable_nb.model.payload import Payload
 from durable_nb.model.records import RunFilter
 from durable_nb.store import blobs
-from durable_nb.store.sqlite import SqliteStore, rows, work
+from durable_nb.store.sqlite import SqliteStore, reads, rows, work
 from durable_nb.store.sqlite.batches import BatchStatement
 from durable_nb.store.sqlite.listing import listing_statement
 from durable_nb.store.sqlite.processes import _OWNERS
@@ -209,6 +209,12 @@ def test_the_latest_run_of_a_workflow_id_is_looked_up_by_the_id(open_sqlite: Ope
     sql = f"EXPLAIN QUERY PLAN SELECT {columns} {rows.LATEST_OF_ID}"
     plan = open_sqlite()._database.writer.execute(sql, ("default", "w")).fetchall()
     assert "runs_workflow_id (namespace=? AND workflow_id=?)" in plan[0][3]
+
+
+def test_versions_are_counted_by_looking_at_open_runs_only(open_sqlite: Opener) -> None:
+    sql = f"EXPLAIN QUERY PLAN {reads._VERSIONS}"
+    plan = open_sqlite()._database.writer.execute(sql, ("default", "")).fetchall()
+    assert "runs_open (namespace=?)" in plan[0][3]
 
 
 @pytest.mark.parametrize(
