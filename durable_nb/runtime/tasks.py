@@ -195,7 +195,7 @@ def evict(run: WorkflowInstance) -> None:
     loop = run.loop
     with Entered(loop):
         tasks = [task for task in loop.tasks if not task.done()]
-        stubborn = [task for task in tasks if not _close(task.get_coro())]
+        stubborn = [task for task in tasks if not _end(task)]
         if stubborn:
             _leave(run, stubborn)
         # Now the tasks themselves, which would otherwise hold each other in rings. Their coroutines are finished, so
@@ -218,6 +218,20 @@ def _run_quietly(handle: Any) -> None:
             handle.context.run(handle.callback, *handle.args)
     except BaseException:  # noqa: S110 - the run is gone, and so is whoever would care
         pass
+
+
+def _end(task: asyncio.Task[Any]) -> bool:
+    """Close the coroutine of a task, as a step of it.
+
+    ``asyncio.timeout``, which makes ``wait_for`` from Python 3.12 on, refuses to be used outside of a task: code that
+    tries again without end would not even wait in between.
+    """
+    loop = task.get_loop()
+    asyncio.tasks._enter_task(loop, task)
+    try:
+        return _close(task.get_coro())
+    finally:
+        asyncio.tasks._leave_task(loop, task)
 
 
 def _close(coroutine: Any) -> bool:

@@ -205,6 +205,11 @@ class Stubborn:
                 await WAITS[wait]()
 
 
+async def within_a_timeout() -> None:
+    async with asyncio.timeout(5):
+        await asyncio.Future()
+
+
 WAITS: dict[str, Callable[[], Awaitable[Any]]] = {
     "condition": lambda: workflow.wait_condition(lambda: False),
     "condition with timeout": lambda: workflow.wait_condition(lambda: False, timeout=5),
@@ -212,6 +217,7 @@ WAITS: dict[str, Callable[[], Awaitable[Any]]] = {
     "activity": lambda: workflow.execute_activity("slow", start_to_close_timeout=SHORT),
     "child": lambda: workflow.execute_child_workflow("slow"),
     "future": asyncio.Future,
+    "future with timeout": within_a_timeout,
 }
 
 
