@@ -228,7 +228,7 @@ def test_options_of_the_commands_are_read() -> None:
     assert (options.event, options.debug, options.no_bind) == (-1, True, False)
 
 
-@pytest.mark.parametrize("line", ["retry", "fork order-1 --runs {frame}"])
+@pytest.mark.parametrize("line", ["retry", "fork order-1 --runs {frame} --event-id 3"])
 def test_a_line_names_one_run_or_many(line: str) -> None:
     command, options = parse_line(line, {"frame": []})
     with pytest.raises(NotebookError, match="say which run"):
