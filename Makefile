@@ -12,13 +12,17 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+OTHER_VENV = build/$(notdir $(PYTHON))
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help venv dev demo lab test test-fast test-slow chromium lint format types layers readme bench clean
+# What a version of Python changes first: loops and threads, annotations, the database driver, source and tracebacks.
+OF_THE_VERSION := $(addprefix tests/,activity converter engine notebook runtime store worker)
+
+.PHONY: help venv dev demo lab test test-fast test-slow test-python chromium lint format types layers readme bench clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
 # -- set-up ------------------------------------------------------------------------------------------------------------
 
@@ -41,6 +45,11 @@ $(VENV)/.installed-lab: $(VENV)/.installed
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "Installing the test tools into $(VENV) ..."
 	@$(PIP) install --editable '.[dev,lab]'
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml | $(BIN)/python
+	@echo "Installing what the tests need into $(VENV) ..."
+	@$(PIP) install --no-compile --editable '.[test]'
 	@touch $@
 
 $(VENV)/.installed-bench: $(VENV)/.installed
@@ -74,6 +83,10 @@ test-fast: $(VENV)/.installed-dev ## only the fast tests, in parallel (WORKERS=2
 
 test-slow: $(VENV)/.installed-dev chromium ## only the slow tests, a file at a time in each of the WORKERS
 	$(PYTEST) -q -m slow -n $(WORKERS) --dist loadfile --durations=10
+
+test-python: ## fast tests of what depends on the version of Python, on another one: make test-python PYTHON=python3.13
+	@$(MAKE) --no-print-directory $(OTHER_VENV)/.installed-test VENV=$(OTHER_VENV) PYTHON=$(PYTHON)
+	$(OTHER_VENV)/bin/python -m pytest -q -m 'not slow' -n $(WORKERS) $(OF_THE_VERSION)
 
 lint: $(VENV)/.installed-dev ## ruff: rules and format
 	$(BIN)/ruff check .
