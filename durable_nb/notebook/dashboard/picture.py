@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 LISTED_RUNS = 50
 
 _STATE = """\
-SELECT sum(history_length) AS events, (SELECT count(*) FROM attempts WHERE NOT is_pending) AS attempts,
-    count(*) AS runs, max(run_key) AS newest FROM runs"""
+SELECT * FROM (SELECT sum(history_length) AS events, count(*) AS runs, max(run_key) AS newest FROM runs) AS r,
+    (SELECT count(*) FILTER (NOT is_pending) AS done, count(*) FILTER (status = 'Started') AS started,
+        count(*) FILTER (status = 'BackingOff') AS backing_off FROM attempts) AS a"""
 
 _TYPES = """\
 SELECT workflow_type, count(*) AS runs, count(*) FILTER (status = 'Running') AS running,
