@@ -124,7 +124,9 @@ export function drawOverview(g, scene, levels) {
   g.fillStyle = colors.completed;
   for (let i = 0; i < levels.busy.length; i++) {
     const high = levels.busy[i] ? Math.max(1, (levels.busy[i] / most) * (OVERVIEW_HEIGHT - 8)) : 0;
-    if (high) g.fillRect(gutter + i * share, OVERVIEW_HEIGHT - 3 - high, Math.max(share, 1), high);
+    // Whole pixels: between parts of one would be seams.
+    const from = Math.floor(gutter + i * share);
+    if (high) g.fillRect(from, OVERVIEW_HEIGHT - 3 - high, Math.ceil(gutter + (i + 1) * share) - from, high);
   }
   g.fillStyle = colors.failed;
   for (let i = 0; i < levels.busy.length; i++) {

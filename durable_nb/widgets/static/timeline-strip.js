@@ -69,7 +69,8 @@ function drawStrip(canvas, strip, options, colors) {
       continue;
     }
     const high = 3 + (Math.max(1, level) / 8) * (height - 9);
-    g.fillRect(x, base - high, wide + 0.3, high);
+    const from = Math.floor(x);  // whole pixels: between parts of one would be seams
+    g.fillRect(from, base - high, Math.ceil(x + wide) - from, high);
     if ("ftc".includes(state)) {
       // A notch below the line, as on the bars of the timeline: not by colour alone.
       g.beginPath();

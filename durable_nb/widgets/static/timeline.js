@@ -51,6 +51,9 @@ export function createTimeline(element, options = {}) {
   };
 }
 
+/** `1 attempt`, `3 attempts`. @param {number} n @param {string} one @param {string} many */
+const counted = (n, one, many) => `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
+
 export class TimelineView {
   /** @param {HTMLElement} element @param {TimelineOptions} options */
   constructor(element, options) {
@@ -243,13 +246,12 @@ export class TimelineView {
     }
     const activities = c.lane_kind.reduce((sum, kind) => sum + (kind === 2 ? 1 : 0), 0);
     const facts = make("span");
-    const count = (n, one, many) => `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
     facts.append(
       make("b", "", head.status.toLowerCase().replaceAll("_", " ")),
-      ` · ${durationText(Math.max(head.end, scene.data.clock.end))} · ${count(activities, "activity", "activities")} · ${count(attempts, "attempt", "attempts")}`,
+      ` · ${durationText(Math.max(head.end, scene.data.clock.end))} · ${counted(activities, "activity", "activities")} · ${counted(attempts, "attempt", "attempts")}`,
     );
     if (failed) facts.append(" · ", make("span", "dnb-bad", `✗ ${failed.toLocaleString("en")} failed`));
-    if (scene.lanesShown < scene.lanes) facts.append(` · ${count(scene.lanesShown, "lane", "lanes")} of ${scene.lanes.toLocaleString("en")} shown`);
+    if (scene.lanesShown < scene.lanes) facts.append(` · ${counted(scene.lanesShown, "lane", "lanes")} of ${scene.lanes.toLocaleString("en")} shown`);
     const legend = make("span", "dnb-legend", "", { "aria-hidden": "true" });
     for (const text of ["━ queue", "╍ back-off", "◆ signal", "● update", "✗ failed", "◷ timed out", "⊘ canceled", "… open"]) legend.append(make("span", "", text));
     this.status.replaceChildren(facts, legend);
@@ -262,7 +264,7 @@ export class TimelineView {
     const text = make("span");
     text.append(
       make("b", "", durationText(to - from)), ` from ${instantText(scene.data.head.start + from)} (+${durationText(from)}) · `,
-      `${sum.attempts.toLocaleString("en")} attempts, ${sum.failed.toLocaleString("en")} failed · running ${durationText(sum.running)}, `,
+      `${counted(sum.attempts, "attempt", "attempts")}, ${sum.failed.toLocaleString("en")} failed · running ${durationText(sum.running)}, `,
       `queue ${durationText(sum.queued)}, back-off ${durationText(sum.backoff)}`,
     );
     const act = (label, run) => {

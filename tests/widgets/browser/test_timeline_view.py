@@ -292,6 +292,34 @@ def test_however_often_the_pointer_moves_a_frame_is_drawn_once(shown: Shown, act
     assert 55 <= shown.page.evaluate(PAN) <= 61
 
 
+def colours_of_a_row(canvas: Any, above_the_ground: float, left: float) -> set[tuple[int, ...]]:
+    """Colours in a row of pixels of a canvas, from ``left`` on; heights and places in CSS pixels."""
+    read = """([canvas, up, left]) => {
+        const ratio = devicePixelRatio;
+        const row = canvas.height - Math.round(up * ratio);
+        const {data} = canvas.getContext('2d').getImageData(0, row, canvas.width, 1);
+        const pixels = Array.from({length: canvas.width}, (_, x) => Array.from(data.slice(4 * x, 4 * x + 4)));
+        return pixels.slice(left * ratio);
+    }"""
+    return {tuple(colour) for colour in canvas.page.evaluate(read, [canvas.element_handle(), above_the_ground, left])}
+
+
+def test_the_parts_of_an_overview_and_of_a_strip_have_no_seams(shown: Shown) -> None:
+    shown.page.set_viewport_size({"width": 1001, "height": 700})  # which no number of parts divides
+    shown.mount(timeline_layout(large(2000)))
+    overview = shown.root.locator(".dnb-overview")
+    assert len(colours_of_a_row(overview, 4, shown.view("s.gutter") + 1)) <= 2, "what ran, and the ground"
+    shown.page.evaluate(
+        """() => {
+            const place = document.getElementById('two');
+            place.className = 'dnb';
+            const strip = createStrip(place, {width: 200, height: 18});
+            strip.update({states: 'r'.repeat(32), levels: '8'.repeat(32), summary: ''});
+        }"""
+    )
+    assert len(colours_of_a_row(shown.page.locator("#two canvas"), 6, 0)) == 1
+
+
 def test_times_are_written_as_fine_as_the_ticks(evaluate: Callable[[str], Any]) -> None:
     texts = {
         "durationText(950)": "950 µs",
