@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, overload
 
 from durable_nb.api.common.v1 import Payloads
 from durable_nb.converter.context import SerializationContext, WithSerializationContext
 from durable_nb.errors import PayloadDecodeError, PayloadEncodeError, UnknownEncodingError
 from durable_nb.model.payload import Payload, as_payload
 from durable_nb.policies import RawValue
+
+T = TypeVar("T")
 
 
 class PayloadConverter(ABC):
@@ -67,6 +69,12 @@ class PayloadConverter(ABC):
     def to_payload(self, value: Any) -> Payload:
         """The payload of one value."""
         return self.to_payloads([value])[0]
+
+    @overload
+    def from_payload(self, payload: Payload, type_hint: None = None) -> Any: ...
+
+    @overload
+    def from_payload(self, payload: Payload, type_hint: type[T]) -> T: ...
 
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
         """The value of one payload."""

@@ -107,7 +107,11 @@ async def children(order: Order) -> None:
     await child.signal(5)  # type: ignore[call-overload]
 
 
-async def others() -> None:
+async def others(raw: RawValue) -> None:
+    converter = workflow.payload_converter()
+    assert_type(converter.from_payload(raw.payload, Order), Order)
+    assert_type(activity.payload_converter().from_payload(raw.payload, str), str)
+    assert_type(converter.from_payload(raw.payload), Any)
     handle = workflow.get_external_workflow_handle_for(Shipping.run, "s")
     assert_type(handle, workflow.ExternalWorkflowHandle[Shipping])
     await handle.signal(Shipping.stop)
