@@ -197,7 +197,9 @@ class ActivityExecutor:
         if self._contextual:
             running.use_converter(with_context(self.data_converter, task))
         registry[task.task_token] = running
-        if not definition.is_async and self.calls.in_threads and not self._has_codec and not self.calls.interceptors:
+        calls = self.calls
+        direct = not definition.is_async and calls.takes_calls_of_any_thread and not calls.interceptors
+        if direct and not self._has_codec:
             self._submit(running)
         elif _get_running_loop() is self._loop:
             self._spawn(running)

@@ -46,8 +46,7 @@ class ActivityCalls:
         interceptors: Sequence[Interceptor],
         worker_shutdown: Flag,
     ) -> None:
-        self.executor = executor
-        self.in_threads = isinstance(executor, concurrent.futures.ThreadPoolExecutor)
+        self._use(executor)
         self.interceptors = tuple(interceptors)
         self._shared_state = shared_state
         self._converter_class = data_converter.payload_converter_class
@@ -55,10 +54,16 @@ class ActivityCalls:
         self.foreign_shutdown: threading.Event | None = None
 
     def replace_executor(self, executor: concurrent.futures.Executor, shared_state: SharedStateManager | None) -> None:
-        self.executor = executor
-        self.in_threads = isinstance(executor, concurrent.futures.ThreadPoolExecutor)
+        self._use(executor)
         self._shared_state = shared_state
         self.foreign_shutdown = None
+
+    def _use(self, executor: concurrent.futures.Executor | None) -> None:
+        self.executor = executor
+        self.in_threads = isinstance(executor, concurrent.futures.ThreadPoolExecutor)
+        # That of trio-asyncio, for one, takes calls only from its loop: submit is a coroutine function there.
+        submit = getattr(executor, "submit", None)
+        self.takes_calls_of_any_thread = self.in_threads and not is_coroutine_function(submit)
 
     def must_have_executor(self, running: RunningActivity) -> concurrent.futures.Executor:
         """The executor. RuntimeError where there is none."""
@@ -94,8 +99,8 @@ class ActivityCalls:
         """Call in the thread pool, with the context variables of the caller."""
         canceller = running.use_thread()
         context = contextvars.copy_context()
-        future = self.must_have_executor(running).submit(context.run, _ending, canceller, fn, args)
-        result, error = await asyncio.wrap_future(future)
+        executor, loop = self.must_have_executor(running), asyncio.get_running_loop()
+        result, error = await loop.run_in_executor(executor, context.run, _ending, canceller, fn, args)
         if error is not None:
             raise error
         return result

@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -230,3 +230,28 @@ async def test_blocking_in_a_thread_does_not_block_the_loop() -> None:
         await settle()
         gate.set()
         assert value_of(await end) is True, "the loop went on, and opened the gate"
+
+
+class OfItsLoop(ThreadPoolExecutor):
+    """As that of trio-asyncio: only its loop's ``run_in_executor`` can give it a call."""
+
+    async def submit(self, fn: Any, /, *args: Any) -> Any:  # type: ignore[override]
+        raise AssertionError("not by run_in_executor")
+
+
+@activity.defn
+def in_which_thread() -> list[Any]:
+    return [threading.current_thread().name, activity.info().activity_type]
+
+
+async def test_an_executor_that_only_its_loop_can_use_is_given_calls_by_the_loop(monkeypatch: Any) -> None:
+    loop = asyncio.get_running_loop()
+    run_in_executor = loop.run_in_executor
+    with ThreadPoolExecutor(1, thread_name_prefix="loop's") as threads, OfItsLoop(1) as executor:
+
+        def run(pool: Any, fn: Any, *args: Any) -> Any:
+            return run_in_executor(threads if pool is executor else pool, fn, *args)
+
+        monkeypatch.setattr(loop, "run_in_executor", run)
+        outcome = await Rig(in_which_thread, executor=executor).run("in_which_thread")
+    assert value_of(outcome) == ["loop's_0", "in_which_thread"]
