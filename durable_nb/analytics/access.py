@@ -116,6 +116,8 @@ class Explorer:
         """
         if as_ not in ("pandas", "polars", "arrow"):
             raise ValueError(f"as_ must be 'pandas', 'polars' or 'arrow', not {as_!r}")
+        if limit is not None and limit < 0:
+            raise ValueError(f"limit must be a number of rows, or None for all, not {limit!r}")
         values = guard.bindable(params)
         watch = Watch(progress)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import duckdb
@@ -118,8 +118,21 @@ def _fetch_arrow(
         if stop.is_set():
             raise KeyboardInterrupt
     table = pa.Table.from_batches(parts, reader.schema)
+    table = table.rename_columns(_apart(table.column_names))
     cut = limit is not None and rows > limit
     return (table.slice(0, limit) if cut else table), cut
+
+
+def _apart(names: Iterable[str]) -> list[str]:
+    """Names of columns, each once, as DuckDB tells them apart in pandas; polars takes no others."""
+    found: dict[str, None] = {}
+    for name in names:
+        unique, number = name, 0
+        while unique in found:
+            number += 1
+            unique = f"{name}_{number}"
+        found[unique] = None
+    return list(found)
 
 
 def _fetch_polars(*args: Any) -> tuple[Any, bool]:

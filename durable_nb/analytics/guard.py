@@ -8,6 +8,8 @@ locked. The third holds for ``explore()`` too, where the first two are left to t
 from __future__ import annotations
 
 import re
+from collections.abc import Set as AbstractSet
+from collections.abc import ValuesView
 from typing import Any
 
 import duckdb
@@ -36,6 +38,14 @@ _REASONS = {
     "PREPARE": ("prepares a statement", "pass parameters: sql('… WHERE x = $x', {'x': x})"),
     "EXECUTE": ("executes a prepared statement", "pass parameters: sql('… WHERE x = $x', {'x': x})"),
 }
+_ABOUT_PARAMETERS = (
+    "arameter argument/count mismatch",
+    "arameter/argument count mismatch",
+    "Values were not provided",
+    "too large for",
+    "Unable to transform python value",
+    "Mixing named and positional parameters",
+)
 _EXTENSION = re.compile(r"install the required extension '(\w+)|it exists in the (\w+) extension")
 _WRITES = ("changes tables", f"{_ONLY_VIEWS}; {_OWN_TABLES}")
 
@@ -54,6 +64,8 @@ def check(connection: duckdb.DuckDBPyConnection, query: str) -> None:
         found = connection.extract_statements(query)
     except duckdb.Error as error:
         raise explain(error) from None
+    except TypeError:  # Also of a text with half of a surrogate pair.
+        raise QueryError(f"this is no text: {query!r:.80}", fix="a query is a str: sql('SELECT * FROM runs')") from None
     if not found:
         raise QueryError("there is no query", fix="for instance SELECT * FROM runs")
     if len(found) > 1:
@@ -83,10 +95,10 @@ def explain(error: duckdb.Error) -> QueryError:
         )
     if "configuration has been locked" in text:
         return QueryRefusedError("a query may only ask, and this one changes a setting", fix=_REASONS["SET"][1])
-    if any(
-        words in text for words in ("arameter argument/count mismatch", "Values were not provided", "too large for")
-    ):
-        return QueryParameterError(text, fix="give each $name of the query a value: sql(query, {'name': value})")
+    if any(words in text for words in _ABOUT_PARAMETERS):
+        return QueryParameterError(
+            text, fix="give each $name of the query a value, and no other: sql(query, {'name': value})"
+        )
     if isinstance(error, duckdb.CatalogException) and text.startswith("Catalog Error: Table with name"):
         return QueryError(text, fix=f"{_help()}; or {_FRAMES}")
     if isinstance(error, duckdb.CatalogException | duckdb.BinderException):
@@ -123,7 +135,7 @@ def add_frames(connection: duckdb.DuckDBPyConnection, frames: dict[str, Any]) ->
 
 
 def bindable(params: Any) -> Any:
-    """Parameters as DuckDB takes them: NumPy scalars become Python's, sets and ranges lists.
+    """Parameters as DuckDB takes them: NumPy scalars become Python's, sets, ranges and a dict's keys lists.
 
     Raises
     ------
@@ -143,7 +155,7 @@ def bindable(params: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, set | frozenset | range):
+    if isinstance(value, AbstractSet | ValuesView | range):
         return [_plain(item) for item in value]
     if type(value).__module__ == "numpy":
         return value.tolist()

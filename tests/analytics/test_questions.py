@@ -138,6 +138,17 @@ def test_mistakes_are_explained(explorer: Explorer) -> None:
         explorer.frame("SELECT CAST('x' AS INT)")
 
 
+@pytest.mark.parametrize("query", [None, b"SELECT 1", "SELECT '\ud800'"])
+def test_what_is_no_text_is_no_query(explorer: Explorer, query: Any) -> None:
+    with pytest.raises(QueryError, match="this is no text"):
+        explorer.frame(query)
+
+
+def test_a_limit_below_nothing_is_a_mistake(explorer: Explorer) -> None:
+    with pytest.raises(ValueError, match="limit must be a number of rows"):
+        explorer.frame("SELECT 1", limit=-1)
+
+
 def test_who_names_a_frame_of_a_notebook_is_told_how_to_pass_it(explorer: Explorer) -> None:
     prices = pd.DataFrame({"k": [1]})
     with pytest.raises(QueryError, match="prices does not exist") as raised:
@@ -162,11 +173,19 @@ def test_parameters_are_bound_by_name_and_by_place(explorer: Explorer) -> None:
     assert explorer.frame("SELECT $a AS a", {"a": evil}).a[0] == evil
     assert explorer.frame("SELECT ? + ? AS a", [1, 2]).a[0] == 3
     assert explorer.frame("SELECT 2 IN $keys AS a", {"keys": {1, 2}}).a[0]
+    assert explorer.frame("SELECT 2 IN $keys AS a", {"keys": {1: 0, 2: 0}.keys()}).a[0]
+    assert explorer.frame("SELECT 2 IN $keys AS a", {"keys": {1: 0, 3: 2}.values()}).a[0]
     assert explorer.frame("SELECT $n AS n", {"n": np.int64(7)}).n[0] == 7
     assert explorer.frame("SELECT 7 IN $n AS n", {"n": pd.Series([6, 7])}).n[0]
 
 
 def test_a_missing_or_impossible_parameter_is_said(explorer: Explorer) -> None:
+    with pytest.raises(QueryParameterError, match="Expected 0, got 1"):
+        explorer.frame("SELECT 1", {"other": 1})
+    with pytest.raises(QueryParameterError, match="'object'"):
+        explorer.frame("SELECT $name", {"name": object()})
+    with pytest.raises(QueryParameterError, match="Mixing"):
+        explorer.frame("SELECT ?, $name", [1])
     with pytest.raises(QueryParameterError, match="other"):
         explorer.frame("SELECT $name", {"other": 1})
     with pytest.raises(QueryParameterError, match="name"):
@@ -200,6 +219,13 @@ def test_values_of_every_size_come_back_exactly_and_nulls_stay_null(explorer: Ex
     assert int(rows.total.iloc[0]) == 12_497_500
     assert rows["at"].iloc[0] == datetime(1752, 9, 14, tzinfo=UTC)
     assert str(rows["at"].iloc[-1]).startswith("3000-01-01")
+
+
+@pytest.mark.parametrize("as_", ["pandas", "polars", "arrow"])
+def test_columns_of_one_name_are_told_apart_in_every_kind_of_frame(explorer: Explorer, as_: str) -> None:
+    frame = explorer.frame("SELECT 1 AS a, 2 AS a, 3 AS a_1, 4 AS a", as_=as_)  # type: ignore[arg-type]
+    names = frame.column_names if as_ == "arrow" else list(frame.columns)
+    assert names == ["a", "a_1", "a_1_1", "a_2"]
 
 
 def test_integers_with_nulls_and_sums_stay_integers_in_pandas(explorer: Explorer) -> None:
