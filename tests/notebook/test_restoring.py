@@ -293,7 +293,7 @@ def test_state_that_died_with_its_kernel_is_named_and_the_cell_helps(restart: Re
 def test_restore_says_what_there_is_to_restore(restart: Restart) -> None:
     notebook = restart()
     assert "no open run waits" in repr(notebook.shell.run_line_magic("workflow", "restore"))
-    with pytest.raises(Exception, match="not found"):
+    with pytest.raises(Exception, match="no workflow type whose source is stored, and no run has this ID"):
         notebook.shell.run_line_magic("workflow", "restore nothing")
     for kind in ("Order", "Refund"):
         notebook.cell(flow().replace("Order", kind))
