@@ -121,12 +121,14 @@ export function drawOverview(g, scene, levels) {
   g.fillRect(0, 0, width, OVERVIEW_HEIGHT);
   const most = Math.max(1, ...levels.busy);
   const share = wide / levels.busy.length;
+  const ratio = globalThis.devicePixelRatio || 1;
   g.fillStyle = colors.completed;
   for (let i = 0; i < levels.busy.length; i++) {
     const high = levels.busy[i] ? Math.max(1, (levels.busy[i] / most) * (OVERVIEW_HEIGHT - 8)) : 0;
-    // Whole pixels: between parts of one would be seams.
-    const from = Math.floor(gutter + i * share);
-    if (high) g.fillRect(from, OVERVIEW_HEIGHT - 3 - high, Math.ceil(gutter + (i + 1) * share) - from, high);
+    // Whole pixels of the screen: between parts of one would be seams.
+    const from = Math.floor((gutter + i * share) * ratio) / ratio;
+    const to = Math.ceil((gutter + (i + 1) * share) * ratio) / ratio;
+    if (high) g.fillRect(from, OVERVIEW_HEIGHT - 3 - high, to - from, high);
   }
   g.fillStyle = colors.failed;
   for (let i = 0; i < levels.busy.length; i++) {

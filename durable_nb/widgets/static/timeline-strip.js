@@ -69,8 +69,9 @@ function drawStrip(canvas, strip, options, colors) {
       continue;
     }
     const high = 3 + (Math.max(1, level) / 8) * (height - 9);
-    const from = Math.floor(x);  // whole pixels: between parts of one would be seams
-    g.fillRect(from, base - high, Math.ceil(x + wide) - from, high);
+    // Whole pixels of the screen: between parts of one would be seams.
+    const from = Math.floor(x * ratio) / ratio;
+    g.fillRect(from, base - high, Math.ceil((x + wide) * ratio) / ratio - from, high);
     if ("ftc".includes(state)) {
       // A notch below the line, as on the bars of the timeline: not by colour alone.
       g.beginPath();

@@ -304,7 +304,9 @@ def colours_of_a_row(canvas: Any, above_the_ground: float, left: float) -> set[t
     return {tuple(colour) for colour in canvas.page.evaluate(read, [canvas.element_handle(), above_the_ground, left])}
 
 
-def test_the_parts_of_an_overview_and_of_a_strip_have_no_seams(shown: Shown) -> None:
+@pytest.mark.parametrize("ratio", [1, 1.5])
+def test_the_parts_of_an_overview_and_of_a_strip_have_no_seams(shown: Shown, ratio: float) -> None:
+    shown.page.evaluate("value => Object.defineProperty(window, 'devicePixelRatio', {value})", ratio)
     shown.page.set_viewport_size({"width": 1001, "height": 700})  # which no number of parts divides
     shown.mount(timeline_layout(large(2000)))
     overview = shown.root.locator(".dnb-overview")
