@@ -30,10 +30,12 @@ async def _page_or_news(engine: Engine, key: int, request: ReadHistory) -> Histo
     # Watched before it is read: what is committed while a read is on its way is not missed.
     news = engine.watchers.watch(key, 0 if request.close_event_only else request.first_event_id)
     try:
+        engine.notice_changes()
         slot = engine.slots.get(key)
-        state = slot.state if slot is not None else None
+        # What is cached tells nothing of a run that another process may have closed: that is no news any more.
+        state = slot.state if slot is not None and slot.epoch == engine.epoch else None
         if request.close_event_only and state is not None and state.is_open:
-            # The common wait for a result: nothing is read from the store, unless another process closed the run.
+            # The common wait for a result: nothing is read from the store, unless another process closes the run.
             closing_event = await news
             if closing_event is not None:
                 return HistoryPage(state.run_id, [closing_event], True)

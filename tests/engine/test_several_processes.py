@@ -55,6 +55,19 @@ async def test_a_result_is_told_to_a_process_that_did_not_run_the_workflow(two):
     assert (await waiting).attributes.result == text("done")
 
 
+async def test_a_result_that_another_process_stored_a_while_ago_is_told_at_once(two):
+    host, caller = two
+    await caller.start("W")
+    host.handle.register_worker(ScriptedWorker({"W": sequence(3)}))
+    await host.close_event()
+    engine, upkeep = caller.handle.engine, caller.handle.upkeep
+    engine.notice_changes()
+    upkeep.turn()
+    await until(lambda: upkeep._epoch == engine.epoch)  # what there is to notice was noticed; nobody waited yet
+    closing = await asyncio.wait_for(caller.close_event(), 3)  # before the next heartbeat of the other
+    assert closing.attributes.result == text("done")
+
+
 async def test_both_processes_may_serve_a_run_and_its_history_stays_gapless(two):
     for driver in two:
         driver.handle.register_worker(ScriptedWorker({"W": until_signal("signal-99")}))
