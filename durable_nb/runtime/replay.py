@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from durable_nb.model.attributes import WorkflowExecutionStarted, WorkflowTaskScheduled, WorkflowTaskStarted
+from durable_nb.model.attributes import (
+    WorkflowExecutionStarted,
+    WorkflowTaskFailed,
+    WorkflowTaskScheduled,
+    WorkflowTaskStarted,
+    WorkflowTaskTimedOut,
+)
+from durable_nb.model.enums import WorkflowTaskFailedCause
 from durable_nb.model.events import Event
 from durable_nb.runtime.definition import WorkflowDefinition
 from durable_nb.runtime.errors import DeadlockError, DeadlockInterrupt, NondeterminismError
@@ -63,6 +70,16 @@ def instance_of(
         workflow_type=started.workflow_type,
         task_queue=started.task_queue,
     )
+
+
+def begun_anew(events: Sequence[Event]) -> list[Event]:
+    """The history with a workflow task that failed or timed out last begun anew, as the next worker would do.
+
+    Whether the code gets through this one now is what such a history is replayed for.
+    """
+    last = events[-1].attributes
+    failed = isinstance(last, WorkflowTaskFailed) and last.cause is not WorkflowTaskFailedCause.RESET_WORKFLOW
+    return list(events[:-1] if failed or isinstance(last, WorkflowTaskTimedOut) else events)
 
 
 def replay_history(

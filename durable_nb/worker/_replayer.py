@@ -25,7 +25,7 @@ from durable_nb.runtime.definition import WorkflowDefinition
 from durable_nb.runtime.interceptor import WorkflowInterceptorClassInput
 from durable_nb.runtime.options import RuntimeOptions
 from durable_nb.runtime.payload_visitor import visit_payloads
-from durable_nb.runtime.replay import replay_history, started_event
+from durable_nb.runtime.replay import begun_anew, replay_history, started_event
 from durable_nb.worker._interceptor import Interceptor
 from durable_nb.worker._runner import UnsandboxedWorkflowRunner, WorkflowRunner
 
@@ -249,7 +249,7 @@ class Replayer:
         if self._options.guards:
             guards.install()
         outcome = replay_history(
-            definition, self._options, history.workflow_id, events, namespace=self._config["namespace"]
+            definition, self._options, history.workflow_id, begun_anew(events), namespace=self._config["namespace"]
         )
         return outcome.failure
 

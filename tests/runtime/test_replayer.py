@@ -11,8 +11,11 @@ import pytest
 
 from durable_nb import workflow
 from durable_nb.client import WorkflowHistory
+from durable_nb.model import attributes as a
+from durable_nb.model.events import Event
 from durable_nb.worker._replayer import Replayer, WorkflowReplayResult
 from tests.runtime import flows, stories
+from tests.runtime.driver import Driver
 
 SMALLEST = {
     "events": [
@@ -141,3 +144,39 @@ def test_interceptors_see_the_replay() -> None:
     found = WorkflowHistory.from_json("w", json.dumps(SMALLEST))
     asyncio.run(Replayer(workflows=[W], interceptors=[Mine()]).replay_workflow(found))
     assert "execute W []" in seen
+
+
+@workflow.defn(name="Stuck")
+class StillBroken:
+    @workflow.run
+    async def run(self) -> str:
+        await workflow.sleep(1)
+        raise KeyError("price")
+
+
+@workflow.defn(name="Stuck")
+class Mended:
+    @workflow.run
+    async def run(self) -> str:
+        await workflow.sleep(1)
+        return "paid"
+
+
+@pytest.mark.parametrize("timed_out", [False, True])
+async def test_a_task_that_failed_last_is_begun_anew_to_see_whether_the_code_gets_through_it_now(
+    timed_out: bool,
+) -> None:
+    d = Driver(StillBroken)
+    d.task()
+    d.fire()
+    d.task()
+    failed = d.events[-1].attributes
+    assert isinstance(failed, a.WorkflowTaskFailed)
+    if timed_out:
+        ids = {"scheduled_event_id": failed.scheduled_event_id, "started_event_id": failed.started_event_id}
+        d.events[-1] = Event(d.events[-1].event_id, d.now, a.WorkflowTaskTimedOut(**ids))
+    stuck = WorkflowHistory("w", d.events)
+    broken = await Replayer(workflows=[StillBroken]).replay_workflow(stuck, raise_on_replay_failure=False)
+    assert isinstance(broken.replay_failure, KeyError)
+    mended = await Replayer(workflows=[Mended]).replay_workflow(stuck)
+    assert mended.replay_failure is None
