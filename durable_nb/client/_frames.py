@@ -149,7 +149,8 @@ def explore(*, client: Client | None = None, url: str | None = None) -> Any:
     It sees later refreshes too: call ``explore()`` again, or ask anything by ``sql``, to bring it up to date. It may
     make tables, views and macros of its own, which live as long as the process and never reach the store; it cannot
     read files, attach databases, load extensions or change settings. One connection serves one thread:
-    ``connection.cursor()`` makes another.
+    ``connection.cursor()`` makes another. All questions of this process are answered from what lies
+    behind the views (``mirror``, ``internal``); leave it alone.
 
     Raises
     ------

@@ -213,6 +213,23 @@ async def test_what_happened_in_the_run_before_a_fork_is_told_apart_and_counted_
 
 
 @pytest.mark.slow
+async def test_an_activity_that_runs_anew_in_a_fork_took_no_longer_than_the_fork(client: Client) -> None:
+    handle = await client.start_workflow(Grower.run, id="first", task_queue=QUEUE)
+    await handle.result()
+    copy = await handle.fork(int(client.sql("SELECT scheduled_event_id AS n FROM activities").n[0]))
+    await copy.result()
+    ran = client.sql(
+        "SELECT a.is_inherited, a.duration_us, epoch_us(a.closed_at) - epoch_us(r.start_time) AS since_the_fork, "
+        "epoch_us(r.start_time) - epoch_us(a.scheduled_at) AS before "
+        "FROM activities a JOIN runs r USING (run_key) WHERE r.run_id = $id",
+        {"id": copy.result_run_id},
+    ).iloc[0]
+    assert ran.before > 0
+    assert not ran.is_inherited
+    assert ran.duration_us == ran.since_the_fork
+
+
+@pytest.mark.slow
 async def test_the_critical_path_of_a_fork_begins_with_it(client: Client) -> None:
     handle, copy = await grown_twice(client)
     runs = client.runs().set_index("run_id")

@@ -196,7 +196,13 @@ ACTIVITIES = View(
             "coalesce(positive(x.last_started_at), x.first_started_at)",
         ),
         instant("closed_at", "When it ended; NULL while pending", "x.closed_at"),
-        length("duration_us", "From scheduled_at to closed_at; NULL while pending", "x.closed_at - x.scheduled_at"),
+        length(
+            "duration_us",
+            "From scheduled_at to closed_at; where its run was reset or forked in between, from then on; NULL while "
+            "pending",
+            "x.closed_at - CASE WHEN r.start_time BETWEEN x.scheduled_at AND x.closed_at THEN r.start_time "
+            "ELSE x.scheduled_at END",
+        ),
         length("queue_us", "Waiting for workers, summed over its attempts", "x.queue_us"),
         length("run_us", "Running, summed over its finished attempts", "x.run_us"),
         length("backoff_us", "Waiting between attempts, summed; NULL without a retry", "x.backoff_us"),
