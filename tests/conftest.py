@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 import pytest
@@ -18,11 +19,21 @@ SEARCHING = 400
 """Seconds that a property test without a limit of its own may take, which makes a failure smaller before it tells."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # What an older Python cannot even read is no part of its tests; .ci/run asks a newer one too.
+    unreadable = [each for each in items if _since(each) > sys.version_info]
+    if unreadable:
+        config.hook.pytest_deselected(items=unreadable)
+        items[:] = [each for each in items if _since(each) <= sys.version_info]
     for item in items:
         searches = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
         if searches and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SEARCHING))
+
+
+def _since(item: pytest.Item) -> tuple[int, ...]:
+    marker = item.get_closest_marker("since_python")
+    return marker.args if marker is not None else (3,)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, TypeVar
@@ -52,8 +51,6 @@ def test_a_mismatch_names_the_alias_and_the_place() -> None:
 
 @pytest.fixture(scope="module")
 def written() -> SimpleNamespace:
-    if sys.version_info < (3, 12):
-        pytest.skip("the type statement came with Python 3.12")
     names: dict[str, Any] = {"Point": Point}
     text = """if True:
         type Json = dict[str, Json] | list[Json] | str | int | float | bool | None
@@ -66,6 +63,7 @@ def written() -> SimpleNamespace:
     return SimpleNamespace(**names)
 
 
+@pytest.mark.since_python(3, 12)
 def test_an_alias_may_name_itself(written: SimpleNamespace) -> None:
     value = {"a": [1, {"b": None}, "text", 1.5, True]}
     assert repr(value_to_type(written.Json, value)) == repr(value)
@@ -75,10 +73,12 @@ def test_an_alias_may_name_itself(written: SimpleNamespace) -> None:
         value_to_type(written.Tree, [[1]])
 
 
+@pytest.mark.since_python(3, 12)
 def test_an_alias_of_any_number_of_types(written: SimpleNamespace) -> None:
     assert value_to_type(written.Many[int, Point], [1, {"x": 1}]) == (1, Point(1))
 
 
+@pytest.mark.since_python(3, 12)
 def test_an_alias_of_something_unknown_says_so(written: SimpleNamespace) -> None:
     with pytest.raises(PayloadDecodeError, match="type alias Missing cannot be resolved: name 'Nowhere'"):
         value_to_type(written.Missing, [1])

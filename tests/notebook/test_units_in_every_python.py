@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +12,7 @@ from durable_nb.notebook.units.references import references
 from durable_nb.notebook.units.statements import bindings
 from tests.notebook.test_units import FLOW, Cells, load
 
-since_312 = pytest.mark.skipif(sys.version_info < (3, 12), reason="syntax of Python 3.12")
+since_312 = pytest.mark.since_python(3, 12)
 
 
 @pytest.fixture
