@@ -24,6 +24,7 @@ from durable_nb.client._naming import WORKFLOW, named
 from durable_nb.client._opening import opener, shown_url
 from durable_nb.client._plugin import Plugin
 from durable_nb.client._starting import Starting
+from durable_nb.client._store_settings import StoreSettings
 from durable_nb.client._typing import MultiParamSpec, ReturnType, SelfType
 from durable_nb.client._update_with_start import UpdatingWithStart
 from durable_nb.common import HeaderCodecBehavior, QueryRejectCondition
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
     from durable_nb.engine import EngineHandle
 
 
-class Client(Starting, BranchingClient, UpdatingWithStart, ExportingClient, ImportingClient, ClientFrames):
+class Client(
+    Starting, BranchingClient, UpdatingWithStart, ExportingClient, ImportingClient, ClientFrames, StoreSettings
+):
     """Starts workflows and talks to them. May be shared by tasks, threads and loops.
 
     Parameters

@@ -33,6 +33,7 @@ logger = logging.getLogger("durable_nb.engine")
 
 SHUT_SECONDS = 10
 SUGGEST_VARIABLE = "DURABLE_NB_SUGGEST_CONTINUE_AS_NEW"
+SUGGEST_SETTING = "suggest_continue_as_new"
 _handles: dict[tuple[str, int], EngineHandle] = {}
 _lock = threading.Lock()
 
@@ -113,6 +114,11 @@ class EngineHandle:
         """Suggest continue-as-new from so many events on, unless the environment says otherwise."""
         if not os.environ.get(SUGGEST_VARIABLE):
             self.call_soon(self.engine.suggest_continue_as_new_from, events)
+
+    def keep_suggestion(self, events: int | None) -> None:
+        """The same as a setting of the store, for every engine that opens it from now on; None: the default again."""
+        self.run_blocking(self.store.set_setting, SUGGEST_SETTING, str(events or ""))
+        self.suggest_continue_as_new_at(events or SUGGEST_CONTINUE_AS_NEW)
 
     # -- workers ---------------------------------------------------------------------------------------------------
 
@@ -311,5 +317,5 @@ def _in_kernel() -> bool:
 
 def _suggestion(store: Store) -> int:
     """History length at which continue-as-new is suggested: the environment, the store's setting, the default."""
-    text = os.environ.get(SUGGEST_VARIABLE) or store.get_setting("suggest_continue_as_new")
+    text = os.environ.get(SUGGEST_VARIABLE) or store.get_setting(SUGGEST_SETTING)
     return int(text) if text and text.isdigit() else SUGGEST_CONTINUE_AS_NEW

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -106,14 +108,41 @@ async def test_ten_thousand_events_work_and_replay(client: Client) -> None:
     assert (await Replayer(workflows=[Steps]).replay_workflow(history)).replay_failure is None
 
 
+async def suggested_in(url: str, *, then: Callable[[Client], None] = lambda _: None) -> list[int]:
+    """At which lengths of its history a run of 120 events saw the suggestion, in a process that opens the store."""
+    engine = open_engine(url, own_thread=False)
+    client = Client(engine)
+    then(client)
+    async with Worker(client, task_queue="q", workflows=[Steps], activities=[number]):
+        seen: list[int] = await client.execute_workflow(Steps.run, 20, id="w", task_queue="q")
+    engine.close()
+    return seen
+
+
+async def test_the_length_that_suggests_continue_as_new_is_kept_in_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path}/runs.db"
+    seen = await suggested_in(url, then=lambda client: client.suggest_continue_as_new_at(50))
+    assert seen[0] in range(50, 60)
+    assert (await suggested_in(url))[0] in range(50, 60)
+    monkeypatch.setenv("DURABLE_NB_SUGGEST_CONTINUE_AS_NEW", "80")
+    assert (await suggested_in(url))[0] in range(80, 90)
+    monkeypatch.delenv("DURABLE_NB_SUGGEST_CONTINUE_AS_NEW")
+    assert await suggested_in(url, then=lambda client: client.suggest_continue_as_new_at(None)) == []
+    assert await suggested_in(url) == []
+
+
+@pytest.mark.parametrize("events", [0, -1, True, "50", 1.5])
+def test_a_length_that_is_none_is_refused(client: Client, events: Any) -> None:
+    with pytest.raises(ValueError, match=f"{events!r} is no number of events"):
+        client.suggest_continue_as_new_at(events)
+
+
 async def test_continue_as_new_is_suggested_at_the_length_that_was_set_and_never_forced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("DURABLE_NB_SUGGEST_CONTINUE_AS_NEW", "50")
-    engine = open_engine("memory://", own_thread=False)
-    client = Client(engine)
-    async with Worker(client, task_queue="q", workflows=[Steps], activities=[number]):
-        suggested = await client.execute_workflow(Steps.run, 20, id="w", task_queue="q")
-    engine.close()
+    suggested = await suggested_in("memory://")
     assert suggested[0] in range(50, 60)
     assert suggested[-1] > 100
