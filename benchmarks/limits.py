@@ -6,6 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def _rate(work: Callable[[], int], seconds: float) -> float:
     return done / elapsed
 
 
-def _fsync(folder: Path) -> Callable[[], int]:
+def _fsyncs(folder: Path, seconds: float) -> float:
     descriptor = os.open(folder / "fsync.bin", os.O_WRONLY | os.O_CREAT)
     block = b"x" * 4096
 
@@ -36,23 +37,26 @@ def _fsync(folder: Path) -> Callable[[], int]:
         os.fsync(descriptor)
         return 1
 
-    return work
+    try:
+        return _rate(work, seconds)
+    finally:
+        os.close(descriptor)
 
 
-def _commits(folder: Path, rows: int) -> Callable[[], int]:
-    connection = sqlite3.connect(folder / f"commits-{rows}.db", isolation_level=None)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("CREATE TABLE rows (id INTEGER PRIMARY KEY, body BLOB NOT NULL)")
-    batch = [(b"x" * 100,)] * rows
+def _commits(folder: Path, rows: int, seconds: float) -> float:
+    with closing(sqlite3.connect(folder / f"commits-{rows}.db", isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("CREATE TABLE rows (id INTEGER PRIMARY KEY, body BLOB NOT NULL)")
+        batch = [(b"x" * 100,)] * rows
 
-    def work() -> int:
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany("INSERT INTO rows (body) VALUES (?)", batch)
-        connection.execute("COMMIT")
-        return rows
+        def work() -> int:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany("INSERT INTO rows (body) VALUES (?)", batch)
+            connection.execute("COMMIT")
+            return rows
 
-    return work
+        return _rate(work, seconds)
 
 
 def _loop() -> int:
@@ -65,8 +69,8 @@ def _loop() -> int:
 def measure_limits(folder: Path, seconds: float = 1.0) -> list[Limit]:
     """Four rates, each over ``seconds``; files go into ``folder``."""
     return [
-        Limit("fsync of one 4 KiB block", _rate(_fsync(folder), seconds), "fsyncs/s"),
-        Limit("SQLite WAL FULL, one row a commit", _rate(_commits(folder, 1), seconds), "commits/s"),
-        Limit("SQLite WAL FULL, 100 rows a commit", _rate(_commits(folder, 100), seconds), "rows/s"),
+        Limit("fsync of one 4 KiB block", _fsyncs(folder, seconds), "fsyncs/s"),
+        Limit("SQLite WAL FULL, one row a commit", _commits(folder, 1, seconds), "commits/s"),
+        Limit("SQLite WAL FULL, 100 rows a commit", _commits(folder, 100, seconds), "rows/s"),
         Limit("pure Python loop", _rate(_loop, seconds), "iterations/s"),
     ]
