@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,9 +21,6 @@ from durable_nb.store import blobs as blob_table
 
 if TYPE_CHECKING:
     from durable_nb.analytics.access import Explorer
-
-Fetch = Callable[[str], bytes]
-"""Data of a blob by its digest."""
 
 _payload: msgspec.json.Decoder[Payload] = msgspec.json.Decoder(Payload)
 _PAYLOAD_FIELDS = frozenset({"metadata", "data", "durableBlob", "size"})

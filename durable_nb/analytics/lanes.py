@@ -251,11 +251,3 @@ def last_instant(run: RunDescription, attempts: Sequence[AttemptDescription], no
     instants += [attempt.ended_at for attempt in attempts]
     instants += [max(p.last_started_at, p.last_heartbeat_at, p.scheduled_at) for p in run.pending_activities]
     return max(instants)
-
-
-def extent(lanes: Sequence[Lane]) -> tuple[int, int]:
-    """First and last instant of the lanes; (0, 0) when there is nothing."""
-    segments = [segment for lane in lanes for segment in lane.segments]
-    if not segments:
-        return 0, 0
-    return min(s.start for s in segments), max(s.end for s in segments)

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from durable_nb.engine.pinning import Move, repin
 from durable_nb.model.enums import WorkflowExecutionStatus
 from durable_nb.model.records import RunFilter, RunRow
+from durable_nb.notebook.headers import ON_EDIT
 from durable_nb.notebook.versions import DYNAMIC, VersionKeeper
 from durable_nb.runtime.definition import WorkflowDefinition
 from durable_nb.worker._trial import Tried, try_runs
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from durable_nb.engine import EngineHandle
     from durable_nb.worker._embedded import EmbeddedWorker
 
-CONTINUE, PIN, FAIL = MODES = ("continue", "pin", "fail")
+CONTINUE, PIN, FAIL = ON_EDIT
 MAX_RUNS = 20_000
 MAX_SECONDS = 30.0
 ROUNDS = 5

@@ -10,8 +10,6 @@ the namespace afterwards (``capture``).
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
-from typing import Any
 
 _TEMPLATE = "get_ipython().durable_nb.mark({first}, {last})"
 
@@ -57,7 +55,3 @@ def _last_word(decorator: ast.expr) -> str:
     if isinstance(target, ast.Attribute):
         return target.attr
     return target.id if isinstance(target, ast.Name) else ""
-
-
-Keep = Callable[[Any], Any]
-"""What ``mark`` returns: a decorator that gives back what it is given."""

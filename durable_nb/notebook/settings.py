@@ -25,6 +25,7 @@ from traitlets import Bool, Enum, Float, Int, TraitError, Unicode
 from traitlets.config import Config, Configurable
 
 from durable_nb.client._defaults import DEFAULT_NAMESPACE, DEFAULT_TASK_QUEUE
+from durable_nb.notebook.headers import ON_EDIT
 from durable_nb.notebook.text import safe_text
 from durable_nb.notebook.words import did_you_mean
 
@@ -62,8 +63,8 @@ class DurableNB(Configurable):
         0, min=0, help="Events of a history from which continue-as-new is suggested; 0 for the store's own." + _LATER
     ).tag(config=True)
     on_edit = Enum(
-        ["continue", "pin", "fail"],
-        "continue",
+        list(ON_EDIT),
+        ON_EDIT[0],
         help="Default of %%workflow --on-edit: what becomes of open runs when their code was edited.",
     ).tag(config=True)
     strict = Bool(

@@ -14,8 +14,6 @@ from durable_nb.service import RPCError
 
 ANSWER_LIMIT = 20_000
 
-ACTIONS = ("signal", "query", "update", "cancel", "terminate", "retry")
-
 
 async def carry_out(client: Any, target: Target, request: Mapping[str, Any]) -> dict[str, Any]:
     """Do what the browser asked for, with the run of ``target``; never raises an error of the request.
@@ -23,7 +21,7 @@ async def carry_out(client: Any, target: Target, request: Mapping[str, Any]) -> 
     Parameters
     ----------
     request
-        ``action`` (one of ``ACTIONS``), and what it needs: ``name`` and ``args`` (JSON values), or ``reason``.
+        ``action`` (signal, query, update, cancel, terminate, retry), and what it needs: ``name`` and ``args`` (JSON values), or ``reason``.
 
     Returns
     -------
