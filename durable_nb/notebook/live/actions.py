@@ -21,7 +21,8 @@ async def carry_out(client: Any, target: Target, request: Mapping[str, Any]) -> 
     Parameters
     ----------
     request
-        ``action`` (signal, query, update, cancel, terminate, retry), and what it needs: ``name`` and ``args`` (JSON values), or ``reason``.
+        ``action`` (signal, query, update, cancel, terminate, retry), and what it needs: ``name`` and ``args`` (JSON
+        values), or ``reason``.
 
     Returns
     -------
