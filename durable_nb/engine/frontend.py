@@ -215,9 +215,14 @@ class Frontend(Archive):
     async def update_workflow(self, request: ask.UpdateWorkflow) -> ask.UpdateResult:
         admit_update(request)
         key = await self._find(request.target)
-        if not await self.serves(key) and mailbox.has_company(self._engine):
-            accepted = await mailbox.ask_update(self._engine, key, request)
-            return await self._completed(accepted, request)
+        while not await self.serves(key):
+            if mailbox.has_company(self._engine):
+                accepted = await mailbox.ask_update(self._engine, key, request)
+                return await self._completed(accepted, request)
+            if not await self._push(key, Describe, lambda slot: slot.state is not None and slot.state.is_open):
+                break  # to be refused
+            # Nobody has the code yet. Kept here, the update would not be seen by a process that brings it.
+            await asyncio.sleep(mailbox.LOOK_EVERY)
         run_id, outcome = await self._to_current(request.target, _update_of(request))
         return ask.UpdateResult(run_id, outcome)
 

@@ -18,8 +18,9 @@ from durable_nb.client import (
     WorkflowUpdateStage,
 )
 from durable_nb.common import WorkflowIDConflictPolicy
-from durable_nb.engine import open_engine
+from durable_nb.engine import mailbox, open_engine
 from durable_nb.engine.clock import SystemClock
+from durable_nb.engine.engine import Engine
 from durable_nb.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from tests.acceptance.world import QUEUE, fresh_id, kinds, serving, start
 from tests.waiting import until
@@ -116,6 +117,32 @@ async def test_where_both_have_the_code_either_may_complete_the_update(two: Two)
             there = two.caller.get_workflow_handle_for(Desk.run, desk.id)
             await there.signal(Desk.grant, "ann")
             assert await asyncio.wait_for(waiting, PATIENCE) == "yes, ann"
+
+
+async def test_an_update_waits_for_the_process_that_brings_the_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[bool] = []
+    has_company = mailbox.has_company
+
+    def look(engine: Engine) -> bool:
+        looks.append(has_company(engine))
+        return looks[-1]
+
+    monkeypatch.setattr(mailbox, "has_company", look)
+    url = f"sqlite:///{tmp_path}/runs.db"
+    alone = open_engine(url, own_thread=False, clock=SystemClock())
+    desk = await start(Client(alone), Desk.run)
+    asked = asyncio.ensure_future(desk.execute_update(Desk.ask, "ann"))
+    await until(lambda: looks)
+    assert looks == [False]
+    await alone.engine.settle()
+    comes = open_engine(url, own_thread=False, clock=SystemClock())
+    async with serving(Client(comes), Desk):
+        await desk.signal(Desk.grant, "ann")
+        assert await asyncio.wait_for(asked, PATIENCE) == "yes, ann"
+    for engine in (alone, comes):
+        engine.close()
 
 
 def with_start(workflow_id: str, policy: WorkflowIDConflictPolicy) -> WithStartWorkflowOperation[Desk, list[str]]:
