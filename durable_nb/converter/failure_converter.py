@@ -127,8 +127,14 @@ def _type_name(given: object) -> str:
 
 
 def _cause(error: BaseException) -> BaseException | None:
+    """What an exception comes from. Of a group, as ``asyncio.TaskGroup`` raises it, that is the first member.
+
+    A failure has one cause; how many members there are is in the group's message. The SDK leaves them all out.
+    """
     if error.__cause__ is not None:
         return error.__cause__
+    if isinstance(error, BaseExceptionGroup):
+        return error.exceptions[0]
     return None if error.__suppress_context__ else error.__context__
 
 

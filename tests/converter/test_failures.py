@@ -186,6 +186,18 @@ def test_any_record_becomes_the_exception_that_temporal_makes(failure: Failure) 
     assert DEFAULT.to_failure(mine) == mine.failure
 
 
+def test_a_group_of_exceptions_tells_what_the_first_of_them_was() -> None:
+    members = [caught(ValueError("declined")), KeyError("other")]
+    record = DEFAULT.to_failure(caught(ExceptionGroup("unhandled errors in a TaskGroup", members)))
+    assert record.message == "unhandled errors in a TaskGroup (2 sub-exceptions)"
+    assert record.cause is not None
+    assert record.cause.message == "declined"
+    assert "test_failures.py" in record.cause.stack_trace
+    group = ExceptionGroup("outer", [ExceptionGroup("inner", [ValueError("declined")])])
+    group.__cause__ = RuntimeError("said by the author")
+    assert [each.message for each in DEFAULT.to_failure(group).chain()][1:] == ["said by the author"]
+
+
 def test_a_record_without_text_gets_the_standard_message() -> None:
     for name in NAMES:
         record = DEFAULT.to_failure(build(our_exceptions, name))
