@@ -15,12 +15,12 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from durable_nb._hop import Hop
 from durable_nb.core.transition import Context, Transition
 from durable_nb.engine import effects, setbacks
 from durable_nb.engine.attempt_inputs import Release
 from durable_nb.engine.cache import RESTING_RUNS, RunCache
 from durable_nb.engine.clock import Clock
-from durable_nb.engine.hop import Hop
 from durable_nb.engine.identifiers import Identifiers
 from durable_nb.engine.inputs import Input, RetryWorkflowTask, Wake
 from durable_nb.engine.loading import load_slot

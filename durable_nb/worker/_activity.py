@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from durable_nb._hop import Hop
 from durable_nb.activity import ActivityCancellationDetails
 from durable_nb.activity import logger as activity_logger
 from durable_nb.activity._context import Flag, enter
 from durable_nb.activity._definition import ActivityDefinition, must_have_definition
-from durable_nb.engine.hop import Hop
 from durable_nb.exceptions import ApplicationError
 from durable_nb.metric_meter import MetricMeter
 from durable_nb.model.failure import ApplicationFailureInfo, Failure
