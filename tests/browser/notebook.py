@@ -131,8 +131,7 @@ class Notebook:
         AssertionError
             The cell raised and ``check`` is on.
         """
-        self._select(index)
-        self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-cell')")
+        self._select(index, then="return window.jupyterapp.commands.execute('notebook:run-cell');")
         text = self.text(index)
         if check:
             assert "error" not in [output["output_type"] for output in self.outputs(index)], text
@@ -140,8 +139,7 @@ class Notebook:
 
     def begin(self, index: int) -> None:
         """Run a cell without waiting for its end; returns once the kernel has begun with it."""
-        self._select(index)
-        self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell'); }")
+        self._select(index, then="window.jupyterapp.commands.execute('notebook:run-cell');")
         self.page.wait_for_function(f"() => {_PANEL}.context.sessionContext.session.kernel.status === 'busy'")
 
     def is_busy(self) -> bool:
@@ -156,8 +154,8 @@ class Notebook:
 
     def add(self, source: str) -> int:
         """A new cell at the end; its index."""
-        self._select(self.page.evaluate(f"() => {_PANEL}.content.widgets.length") - 1)
-        self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:insert-cell-below')")
+        last = self.page.evaluate(f"() => {_PANEL}.content.widgets.length") - 1
+        self._select(last, then="return window.jupyterapp.commands.execute('notebook:insert-cell-below');")
         index = int(self.page.evaluate(f"() => {_PANEL}.content.activeCellIndex"))
         self.write(index, source)
         return index
@@ -182,10 +180,19 @@ class Notebook:
         """Where the cell's outputs are drawn."""
         return self.cell(index).locator(".jp-Cell-outputArea")
 
-    def _select(self, index: int) -> None:
+    def _select(self, index: int, then: str = "") -> None:
+        """Make a cell the active one, and at once do what is to be done with it.
+
+        A button in another cell's output that had the focus can make that cell the active one a moment later.
+        """
         self.page.evaluate(
-            f"async index => {{ const panel = {_PANEL}; panel.content.deselectAll(); "
-            "panel.content.activeCellIndex = index; await panel.content.scrollToItem(index); }",
+            f"""async index => {{
+                const notebook = {_PANEL}.content;
+                await notebook.scrollToItem(index);
+                notebook.deselectAll();
+                notebook.activeCellIndex = index;
+                {then}
+            }}""",
             index,
         )
 
