@@ -41,11 +41,16 @@ async def signal(driver: Driver, name: str, workflow_id: str = "w") -> None:
     await driver.frontend.signal_workflow(ask.SignalWorkflow(driver.target(workflow_id), ask.SignalInput(name)))
 
 
+async def begin(driver: Driver, worker: Versioned) -> None:
+    """A run of ``W`` that this worker has brought as far as it goes by itself."""
+    driver.handle.register_worker(worker)
+    await driver.start("W")
+    await driver.settle()
+
+
 async def test_a_run_is_pinned_to_the_version_that_is_current_at_its_first_task(driver: Callable[[], Driver]) -> None:
     d = driver()
-    d.handle.register_worker(Versioned(until_signal(), "old", "new"))
-    await d.start("W")
-    await d.settle()
+    await begin(d, Versioned(until_signal(), "old", "new"))
     assert row(d).definition == "new"
     assert d.handle.store.count_versions("default") == {("W", "new"): 1}
 
@@ -55,9 +60,7 @@ async def test_a_run_of_a_missing_version_waits_says_so_and_goes_on_when_it_come
 ) -> None:
     d = driver()
     old = Versioned(until_signal(), "old")
-    d.handle.register_worker(old)
-    await d.start("W")
-    await d.settle()
+    await begin(d, old)
     d.handle.unregister_worker(old)
     notices: list[Any] = []
     d.handle.on_notice(notices.append)
@@ -81,9 +84,7 @@ async def test_moving_pins_a_run_durably_to_the_new_version_and_rebuilds_its_ins
 ) -> None:
     d = driver()
     worker = Versioned(until_signal(), "old")
-    d.handle.register_worker(worker)
-    await d.start("W")
-    await d.settle()
+    await begin(d, worker)
     worker.digests.append("new")
     before = row(d)
     assert await repin(d.handle.engine, "new", [Move(before.run_key, before.next_event_id)]) == []
@@ -97,9 +98,7 @@ async def test_moving_pins_a_run_durably_to_the_new_version_and_rebuilds_its_ins
 async def test_a_run_that_went_on_since_it_was_judged_is_not_moved(driver: Callable[[], Driver]) -> None:
     d = driver()
     worker = Versioned(until_signal(), "old")
-    d.handle.register_worker(worker)
-    await d.start("W")
-    await d.settle()
+    await begin(d, worker)
     judged = row(d)
     await signal(d, "other")
     await d.settle()
@@ -115,9 +114,7 @@ async def test_a_run_whose_task_is_failing_is_tried_at_once_when_it_is_moved(dri
     d = driver()
     worker = Versioned(sequence(0), "old")
     worker.fail_next = RuntimeError("a bug")
-    d.handle.register_worker(worker)
-    await d.start("W")
-    await d.settle()
+    await begin(d, worker)
     now = row(d)
     worker.digests.append("new")
     assert await repin(d.handle.engine, "new", [Move(now.run_key, now.next_event_id)]) == []
@@ -130,9 +127,7 @@ async def test_a_query_of_an_open_run_is_refused_by_name_where_its_version_is_mi
 ) -> None:
     d = driver()
     old = Versioned(until_signal(), "old")
-    d.handle.register_worker(old)
-    await d.start("W")
-    await d.settle()
+    await begin(d, old)
     d.handle.unregister_worker(old)
     d.handle.register_worker(Versioned(until_signal(), "new"))
     question = ask.QueryWorkflow(d.target(), "state")

@@ -52,6 +52,33 @@ patient()
 del patient"""
 """What a busy engine would leave out is waited for."""
 
+ORDER = """\
+%%workflow
+from datetime import timedelta
+
+@activity.defn
+async def pay(n: int) -> int:
+    with open("payments.txt", "a") as log:
+        log.write(f"{n}\\n")
+    return n * 2
+
+@workflow.defn
+class OrderWorkflow:
+    def __init__(self) -> None:
+        self.go = False
+
+    @workflow.run
+    async def run(self, n: int) -> int:
+        paid = await workflow.execute_activity(pay, n, start_to_close_timeout=timedelta(seconds=10))
+        await workflow.wait_condition(lambda: self.go)
+        return paid + 1
+
+    @workflow.signal
+    def approve(self) -> None:
+        self.go = True
+"""
+"""A cell: a workflow that pays, which leaves a line in a file, and then waits for a signal."""
+
 FLUSH = "get_ipython().durable_nb._disk.submit(lambda: None).result()"
 """Waits until the sources of the cells are in the store."""
 

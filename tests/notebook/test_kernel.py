@@ -7,35 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.notebook.kernel import Kernel
+from tests.notebook.kernel import ORDER, Kernel
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
-FLOW = """\
-%%workflow
-from datetime import timedelta
-
-@activity.defn
-async def pay(n: int) -> int:
-    with open("payments.txt", "a") as log:
-        log.write(f"{n}\\n")
-    return n * 2
-
-@workflow.defn
-class OrderWorkflow:
-    def __init__(self) -> None:
-        self.go = False
-
-    @workflow.run
-    async def run(self, n: int) -> int:
-        paid = await workflow.execute_activity(pay, n, start_to_close_timeout=timedelta(seconds=10))
-        await workflow.wait_condition(lambda: self.go)
-        return paid + 1
-
-    @workflow.signal
-    def approve(self) -> None:
-        self.go = True
-
+FLOW = f"""\
+{ORDER}
     @workflow.query
     def waits(self) -> bool:
         return not self.go
